@@ -1,0 +1,62 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Every target speaks the same dialect: Swift 6, strict memory safety as an error, no hop to
+// another executor where the caller did not ask for one.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatWarning("StrictMemorySafety", as: .error),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableExperimentalFeature("Lifetimes"),
+]
+
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "swift-interprocess",
+    products: [
+        .library(name: "Interprocess", targets: ["Interprocess"]),
+        .library(name: "InterprocessInspection", targets: ["InterprocessInspection"]),
+        .executable(name: "ipc", targets: ["ipc"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    ],
+    targets: [
+        .target(name: "CInterprocess"),
+        .target(
+            name: "InterprocessSyscalls",
+            dependencies: ["CInterprocess", system],
+            swiftSettings: settings),
+        .target(
+            name: "Interprocess",
+            dependencies: ["InterprocessSyscalls", system],
+            swiftSettings: settings),
+        .target(
+            name: "InterprocessInspection",
+            dependencies: ["Interprocess", "InterprocessSyscalls", system],
+            swiftSettings: settings),
+        .target(
+            name: "InterprocessTestKit",
+            dependencies: ["Interprocess", "InterprocessSyscalls", system],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "ipc",
+            dependencies: [
+                "Interprocess", "InterprocessInspection", arguments,
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "InterprocessTests",
+            dependencies: ["Interprocess", "InterprocessSyscalls", "InterprocessTestKit"],
+            swiftSettings: settings),
+    ]
+)

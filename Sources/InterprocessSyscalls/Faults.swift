@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+package import SystemPackage
+import Synchronization
+
+/// The fault seam: makes the Nth system call of the process, or the Nth of one name, fail with an errno
+/// of the test's choice. Debug builds only; in release builds nothing calls it.
+///
+/// The plan is the process's own, so a test that uses it runs in a child process (an exit test).
+package enum Faults {
+    struct Plan {
+        var call: String?
+        var countdown: Int
+        var error: Errno
+    }
+
+    struct State {
+        var plans: [Plan] = []
+        var record: [String]?
+    }
+
+    /// A plain load on every system call; everything else only behind it.
+    private static let armed = Atomic<Bool>(false)
+    private static let state = Mutex(State())
+
+    /// Fails the call number `number` (from 0, counted from now) of those named `call`, or of all.
+    package static func fail(_ call: String? = nil, number: Int = 0, with error: Errno) {
+        state.withLock { $0.plans.append(Plan(call: call, countdown: number, error: error)) }
+        armed.store(true, ordering: .releasing)
+    }
+
+    /// Removes every plan and stops recording.
+    package static func clear() {
+        armed.store(false, ordering: .releasing)
+        state.withLock { $0 = State() }
+    }
+
+    /// The names of the calls made while `body` ran.
+    package static func record(_ body: () throws -> Void) rethrows -> [String] {
+        state.withLock { $0.record = [] }
+        armed.store(true, ordering: .releasing)
+        defer { clear() }
+        try body()
+        return state.withLock { $0.record ?? [] }
+    }
+
+    package static func next(_ name: StaticString) -> Errno? {
+        guard armed.load(ordering: .acquiring) else { return nil }
+        let name = name.description
+        return state.withLock { state in
+            state.record?.append(name)
+            for index in state.plans.indices where state.plans[index].call == nil || state.plans[index].call == name {
+                if state.plans[index].countdown == 0 {
+                    return state.plans.remove(at: index).error
+                }
+                state.plans[index].countdown -= 1
+            }
+            return nil
+        }
+    }
+}
