@@ -9,7 +9,6 @@ let settings: [SwiftSetting] = [
     .treatWarning("StrictMemorySafety", as: .error),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("ExistentialAny"),
     .enableExperimentalFeature("Lifetimes"),
 ]
@@ -56,7 +55,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "InterprocessTests",
-            dependencies: ["Interprocess", "InterprocessSyscalls", "InterprocessTestKit"],
+            dependencies: ["Interprocess", "InterprocessSyscalls", "InterprocessTestKit", system],
             swiftSettings: settings),
     ]
 )
