@@ -3,7 +3,7 @@ import PackageDescription
 
 // Every target speaks the same dialect: Swift 6, strict memory safety as an error, no hop to
 // another executor where the caller did not ask for one.
-let settings: [SwiftSetting] = [
+var settings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .strictMemorySafety(),
     .treatWarning("StrictMemorySafety", as: .error),
@@ -12,6 +12,11 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableExperimentalFeature("Lifetimes"),
 ]
+// A warning is an error where nobody would look at it. Not as a compiler flag of the command line: that would reach the
+// dependencies as well.
+if Context.environment["INTERPROCESS_WARNINGS_AS_ERRORS"] == "1" {
+    settings.append(.treatAllWarnings(as: .error))
+}
 
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -55,6 +60,10 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "InterprocessTests",
+            dependencies: ["Interprocess", "InterprocessSyscalls", "InterprocessTestKit", system],
+            swiftSettings: settings),
+        .testTarget(
+            name: "InterprocessTestKitTests",
             dependencies: ["Interprocess", "InterprocessSyscalls", "InterprocessTestKit", system],
             swiftSettings: settings),
     ]

@@ -43,6 +43,18 @@ package enum Faults {
         return state.withLock { $0.record ?? [] }
     }
 
+    /// Begins to note the names of calls; for code that awaits, where ``record(_:)`` cannot enclose it.
+    package static func startRecording() {
+        state.withLock { $0.record = [] }
+        armed.store(true, ordering: .releasing)
+    }
+
+    /// The names noted since ``startRecording()``; removes every plan.
+    package static func stopRecording() -> [String] {
+        defer { clear() }
+        return state.withLock { $0.record ?? [] }
+    }
+
     package static func next(_ name: StaticString) -> Errno? {
         guard armed.load(ordering: .acquiring) else { return nil }
         let name = name.description

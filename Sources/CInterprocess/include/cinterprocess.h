@@ -13,5 +13,6 @@
 #include "pipes.h"
 #include "sockets.h"
 #include "message_queues.h"
+#include "processes.h"
 
 #endif

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+import InterprocessSyscalls
+import SystemPackage
+
+/// What a test left behind.
+package struct Leak: Error, CustomStringConvertible {
+    package let description: String
+}
+
+/// Compares what this process holds before and after.
+///
+/// Descriptors and threads belong to the whole process, and tests run beside each other: use it in an exit test. Run the
+/// scenario once before the baseline is taken, so that what is made once and kept (the reactor) counts as there.
+package struct LeakCheck: Sendable {
+    private let descriptorsBefore: [CInt: String]
+    private let threadsBefore: [Int32: String]
+
+    /// Takes the baseline.
+    package init() {
+        descriptorsBefore = Self.descriptors()
+        threadsBefore = Self.threads()
+    }
+
+    /// Throws ``Leak`` if there is more than before; what closes a little later is waited for.
+    ///
+    /// - Parameters:
+    ///   - threads: whether threads count as well. Those of the cooperative pool are not counted.
+    ///   - patience: how long to look again before calling it a leak.
+    package func verify(threads: Bool = false, patience: Duration = .seconds(3)) throws {
+        let deadline = Peer.point(patience)
+        while true {
+            let found = surplus(threads: threads)
+            if found.isEmpty { return }
+            if sysMonotonicNanoseconds() > deadline {
+                throw Leak(description: "left behind: " + found.joined(separator: ", "))
+            }
+            TestSyscalls.sleep(nanoseconds: 5_000_000)
+        }
+    }
+
+    private func surplus(threads: Bool) -> [String] {
+        var found = Self.descriptors().filter { descriptorsBefore[$0.key] != $0.value }
+            .sorted { $0.key < $1.key }.map { "descriptor \($0.key) (\($0.value))" }
+        if threads {
+            found += Self.threads().filter { threadsBefore[$0.key] == nil && !Self.isShared($0.value) }
+                .map { "thread \($0.key) (\($0.value))" }
+        }
+        return found
+    }
+
+    /// Threads of the runtime and of this kit, which come when there is work.
+    private static func isShared(_ name: String) -> Bool {
+        name == "test-watchdog" || Self.processName.hasPrefix(name) || name.hasPrefix("com.apple")
+            || name.hasPrefix("libdispatch")
+    }
+
+    private static let processName =
+        ((try? Checkout.text(of: "/proc/self/comm")) ?? "").split(separator: "\n").first.map(String.init) ?? ""
+
+    /// The open descriptors of this process and what they are.
+    package static func descriptors() -> [CInt: String] {
+        var all: [CInt: String] = [:]
+        for name in (try? TestSyscalls.entries(of: "/proc/self/fd")) ?? [] {
+            guard let number = CInt(name), let target = TestSyscalls.linkTarget(FilePath("/proc/self/fd/\(name)")),
+                !target.hasSuffix("/fd"), !target.hasPrefix("/proc/")
+            else { continue }
+            all[number] = target
+        }
+        return all
+    }
+
+    /// The threads of this process and their names.
+    package static func threads() -> [Int32: String] {
+        var all: [Int32: String] = [:]
+        for name in (try? TestSyscalls.entries(of: "/proc/self/task")) ?? [] {
+            let path = FilePath("/proc/self/task/\(name)/comm")
+            guard let number = Int32(name), let text = try? Checkout.text(of: path) else { continue }
+            all[number] = text.split(separator: "\n").first.map(String.init) ?? ""
+        }
+        return all
+    }
+
+    /// Objects with a scratch name that are on this machine: paths under the temporary folder, POSIX queues, System V
+    /// queues with a key of the test range.
+    package static func scratchObjects() -> [String] {
+        var found: [String] = []
+        for folder in [FilePath(TestSyscalls.environmentVariable("TMPDIR") ?? "/tmp"), "/dev/mqueue"] {
+            for name in (try? TestSyscalls.entries(of: folder)) ?? [] where name.hasPrefix(ScratchName.prefix) {
+                found.append("\(folder)/\(name)")
+            }
+        }
+        for line in ((try? Checkout.text(of: "/proc/sysvipc/msg")) ?? "").split(separator: "\n").dropFirst() {
+            guard let key = line.split(separator: " ").first.flatMap({ Int32($0) }), key >> 24 == 0x53 else { continue }
+            found.append("sysv-msg:0x" + String(UInt32(bitPattern: key), radix: 16))
+        }
+        return found.sorted()
+    }
+}
