@@ -43,6 +43,7 @@ package enum ProcessState {
 /// The handler, which does nothing, stays for the life of the process: use it in an exit test.
 package enum SignalStorm {
     /// Runs `body` on this thread under SIGUSR1, one every `interval` nanoseconds. At least one came when it returns.
+    @discardableResult
     package static func run<R>(everyNanoseconds interval: UInt64 = 200_000, _ body: () throws -> R) throws -> R {
         try TestSyscalls.installInterruptingHandler(10)
         let thread = sysThreadID()
