@@ -54,7 +54,7 @@ let package = Package(
         .executableTarget(
             name: "ipc",
             dependencies: [
-                "Interprocess", "InterprocessInspection", arguments,
+                "Interprocess", "InterprocessInspection", "InterprocessSyscalls", arguments, system,
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: settings),
@@ -65,6 +65,10 @@ let package = Package(
         .testTarget(
             name: "InterprocessTestKitTests",
             dependencies: ["Interprocess", "InterprocessSyscalls", "InterprocessTestKit", system],
+            swiftSettings: settings),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: ["ipc", "Interprocess", "InterprocessSyscalls", "InterprocessTestKit"],
             swiftSettings: settings),
     ]
 )

@@ -1,7 +1,104 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import Interprocess
+import InterprocessSyscalls
+import SystemPackage
 
+/// The command. It parses, calls the library, and renders; what a program would want is in the library.
 @main
-struct IPC: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "ipc")
+enum Main {
+    static func main() {
+        sysIgnoreBrokenPipes()
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        if let failure = Verbs.objection(to: arguments) { end(failure) }
+        do {
+            var command = try IPC.parseAsRoot(arguments)
+            try command.run()
+        } catch let failure as Failure {
+            end(failure)
+        } catch let error as IPCError {
+            end(Failure(error))
+        } catch let errno as Errno {
+            end(Failure(errno, "ipc"))
+        } catch {
+            Cleaning.run()
+            IPC.exit(withError: error)
+        }
+        Cleaning.exit(0)
+    }
+
+    static func end(_ failure: Failure) -> Never {
+        if !failure.description.isEmpty { Output.note(failure.description) }
+        Cleaning.exit(failure.exitCode)
+    }
+}
+
+struct IPC: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ipc",
+        abstract: "Every way in which processes on this host talk to each other, under one kind of address.",
+        usage: "ipc VERB ADDRESS …",
+        discussion: """
+            An address is kind:name.
+              fifo:/run/log                      named pipe
+              unix:/run/app.sock  unix:@name     unix socket (also unix-datagram, unix-seqpacket)
+              tcp:localhost:8080  udp:[::1]:53   internet socket
+              mq:/orders                         POSIX message queue
+              sysv-msg:0x2a  sysv-msg:id=7  sysv-msg:/etc/hostname#1
+                                                 System V message queue: by key, id, or file and project
+              file:/tmp/ledger                   ordinary file: appended to, followed
+
+            Two terminals:
+              ipc receive fifo:/tmp/f            ipc create fifo:/tmp/f && ipc send fifo:/tmp/f hello
+
+            Exit codes: 0 done, 1 failed, 2 partial view, 3 no such object, 4 would block or timed out,
+            5 permission denied, 6 exists already, 7 the other side is gone, 64 usage.
+            """,
+        version: "0.1.0",
+        groupedSubcommands: [
+            CommandGroup(
+                name: "USE",
+                subcommands: [
+                    CreateCommand.self, SendCommand.self, ReceiveCommand.self, RelayCommand.self, ChmodCommand.self,
+                    ChownCommand.self, RemoveCommand.self,
+                ]),
+            CommandGroup(
+                name: "MORE", subcommands: [CompletionsCommand.self]),
+        ])
+
+    func run() throws { try Overview.show() }
+}
+
+/// The words that may come first.
+enum Verbs {
+    static let built = [
+        "list", "ls", "show", "create", "send", "receive", "recv", "relay", "chmod", "chown", "remove", "rm", "tour",
+        "completions", "help",
+    ]
+    private static let planned = [
+        "tree", "who", "map", "top", "watch", "doctor", "read", "write", "wait", "post", "lock", "signal", "call",
+        "trace", "bench",
+    ]
+    private static let otherWords = [
+        "delete": "remove", "unlink": "remove", "del": "remove", "mkfifo": "create", "make": "create", "new": "create",
+        "add": "create", "put": "send", "push": "send", "get": "receive", "pop": "receive", "cat": "receive",
+        "listen": "receive", "status": "show", "info": "show", "stat": "show", "inspect": "show", "pipe": "relay",
+        "forward": "relay", "bridge": "relay", "demo": "tour", "completion": "completions",
+    ]
+
+    /// Why the first word cannot be a verb; nil if it can.
+    static func objection(to arguments: [String]) -> Failure? {
+        guard let word = arguments.first, !word.hasPrefix("-"), !built.contains(word)
+        else { return nil }
+        if planned.contains(word) {
+            return .usage("\(word) is not built yet; ipc --help shows the verbs that are")
+        }
+        if let verb = Suggestion.closest(to: word, among: built) ?? otherWords[word] {
+            return .usage("there is no verb \"\(word.printable)\"; did you mean \"\(verb)\"? (ipc --help shows all)")
+        }
+        if word.contains(":"), (try? Address(word)) != nil {
+            return .usage("what is to be done with \(word.printable)? For example: ipc show \(word.printable)")
+        }
+        return .usage("there is no verb \"\(word.printable)\"; ipc --help shows all")
+    }
 }

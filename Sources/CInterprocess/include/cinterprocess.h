@@ -14,5 +14,6 @@
 #include "sockets.h"
 #include "message_queues.h"
 #include "processes.h"
+#include "terminal.h"
 
 #endif

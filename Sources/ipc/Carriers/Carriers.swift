@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+import Interprocess
+import SystemPackage
+
+/// The way from an address to what carries parcels.
+enum Carriers {
+    static func source(_ address: Address, _ plan: SourcePlan) throws -> any Source {
+        switch (address.kind, address.name) {
+        case (.file, .path(let path)): return try FileSource(address, path, follow: plan.follow)
+        default: throw unfit(address, "receive from")
+        }
+    }
+
+    static func sink(_ address: Address, _ plan: SinkPlan) throws -> any Sink {
+        switch (address.kind, address.name) {
+        case (.file, .path(let path)): return try FileSink(address, path, create: plan.create)
+        default: throw unfit(address, "send to")
+        }
+    }
+
+    /// A connection, for both ways.
+    static func duplex(_ address: Address, _ plan: SourcePlan) throws -> any Duplex {
+        throw unfit(address, "relay both ways with")
+    }
+
+    /// Why nothing can be done with this address.
+    static func unfit(_ address: Address, _ verb: String) -> Failure {
+        if case .number = address.name {
+            return .unfit(address, "what has no name can only be looked at: ipc show \(address)")
+        }
+        if case .key(.private) = address.name {
+            return .unfit(address, "private makes a new queue: ipc create \(address) prints its id= address")
+        }
+        return .unfit(address, "to \(verb) a \(address.kind.title) is not built yet")
+    }
+}
+
+extension Address {
+    /// Whether messages keep their borders.
+    var keepsBoundaries: Bool {
+        switch kind {
+        case .fifo, .unix, .tcp, .file, .pipe: false
+        default: true
+        }
+    }
+}
+
+extension Address.Kind {
+    var hasConnections: Bool { self == .unix || self == .unixSeqpacket || self == .tcp }
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+import Interprocess
+import InterprocessSyscalls
+import SystemPackage
+
+/// What `create` was asked for.
+struct CreationPlan: Sendable {
+    var permissions: FilePermissions
+    var exclusive: Bool
+    var maxMessages: Int?
+    var messageSize: Int?
+
+    var mode: CreationMode { exclusive ? .createExclusive : .openOrCreate }
+}
+
+/// Objects as such, whatever goes through them: made, removed, given other modes and owners.
+enum Objects {
+    /// Makes it and returns the address by which `list` knows it.
+    static func create(_ address: Address, _ plan: CreationPlan) throws -> Address {
+        switch (address.kind, address.name) {
+        case (.file, .path(let path)):
+            try createFile(address, path, plan)
+            return canonical(address)
+        case (.unix, _), (.unixDatagram, _), (.unixSeqpacket, _), (.tcp, _), (.udp, _):
+            throw Failure.unfit(address, "a socket is made by listening: ipc receive \(address) --listen")
+        default: throw notBuilt(address, "create")
+        }
+    }
+
+    static func remove(_ address: Address) throws {
+        switch (address.kind, address.name) {
+        case (_, .path(let path)):
+            try PathObject(address, path).verify()
+            try rethrow(address, "unlink") { () throws(Errno) in try sysUnlink(path) }
+        case (.unix, _), (.unixDatagram, _), (.unixSeqpacket, _), (.tcp, _), (.udp, _):
+            throw Failure.unfit(address, "it has no name in the file system; it goes when the program that holds it closes it")
+        default: throw notBuilt(address, "remove")
+        }
+    }
+
+    /// Fails if the object is not there, or is not what its address says.
+    static func verify(_ address: Address) throws {
+        switch (address.kind, address.name) {
+        case (_, .path(let path)): try PathObject(address, path).verify()
+        default: throw notBuilt(address, "remove")
+        }
+    }
+
+    static func changeMode(_ address: Address, _ text: String) throws {
+        switch (address.kind, address.name) {
+        case (_, .path(let path)):
+            let object = PathObject(address, path)
+            let now = FilePermissions(rawValue: CModeT(try object.verify().permissions))
+            let mode = try Quantity.permissions(text, current: now)
+            try rethrow(address, "chmod") { () throws(Errno) in try sysChangeMode(at: object.directory, path, mode.rawValue) }
+        default: throw notBuilt(address, "chmod")
+        }
+    }
+
+    static func changeOwner(_ address: Address, user: UInt32?, group: UInt32?) throws {
+        switch (address.kind, address.name) {
+        case (_, .path(let path)):
+            try PathObject(address, path).verify()
+            try rethrow(address, "chown") { () throws(Errno) in
+                try sysChangeOwner(path, user: user ?? .max, group: group ?? .max)
+            }
+        default: throw notBuilt(address, "chown")
+        }
+    }
+
+    private static func createFile(_ address: Address, _ path: FilePath, _ plan: CreationPlan) throws {
+        let exclusively: FileDescriptor.OpenOptions = plan.exclusive ? [.create, .exclusiveCreate] : []
+        let flags = FileSink.flags(writing: true) | exclusively.rawValue
+        do throws(Errno) {
+            if !plan.exclusive {
+                do throws(Errno) {
+                    let existing = OwnedDescriptor(adopting: try sysOpen(path, flags: flags))
+                    return try FileSink.verify(existing.rawValue, address)
+                } catch where error == .noSuchFileOrDirectory {}
+            }
+            let options: FileDescriptor.OpenOptions = [.create, .exclusiveCreate]
+            let file = OwnedDescriptor(adopting: try sysOpen(path, flags: flags | options.rawValue))
+            try sysChangeMode(file.rawValue, plan.permissions.rawValue)
+        } catch {
+            throw IPCError(error, "open", address.description, hint: FileSink.hint(error))
+        }
+    }
+
+    /// The address that `list` prints: absolute paths without links, keys as numbers.
+    static func canonical(_ address: Address) -> Address {
+        switch address.name {
+        case .path(let path):
+            guard let real = try? sysRealPath(path), let canonical = try? Address(kind: address.kind, name: .path(real))
+            else { return address }
+            return canonical
+        case .projectFile(let path, let project):
+            guard let key = try? SystemVKey.path(path, project: project),
+                let canonical = try? Address(kind: address.kind, name: .key(key))
+            else { return address }
+            return canonical
+        default: return address
+        }
+    }
+
+    static func notBuilt(_ address: Address, _ verb: String) -> Failure {
+        if case .number = address.name {
+            return .unfit(address, "what has no name can only be looked at: ipc show \(address)")
+        }
+        if case .key(.private) = address.name {
+            return .unfit(address, "private is for create; use the id= address that it printed")
+        }
+        return .unfit(address, "\(verb) for a \(address.kind.title) is not built yet")
+    }
+
+    static func rethrow<T>(_ address: Address, _ call: String, _ body: () throws(Errno) -> T) throws(IPCError) -> T {
+        do throws(Errno) { return try body() } catch { throw IPCError(error, call, address.description) }
+    }
+}
+
+/// What has a path: it must be what its address says before anything is done to it.
+struct PathObject {
+    let address: Address
+    let path: FilePath
+
+    init(_ address: Address, _ path: FilePath) {
+        self.address = address
+        self.path = path
+    }
+
+    /// AT_FDCWD, where paths that do not start with a slash begin.
+    var directory: CInt { -100 }
+
+    @discardableResult
+    func verify() throws(IPCError) -> FileStatus {
+        let status = try Objects.rethrow(address, "stat") { () throws(Errno) in try sysStatus(path) }
+        let fits: Bool =
+            switch address.kind {
+            case .fifo: status.kind == .fifo
+            case .file: status.kind == .regular
+            default: status.kind == .socket
+            }
+        if fits { return status }
+        throw IPCError(
+            code: .wrongKind, subject: address.description, hint: "that path is \(words(status.kind)); it is left alone")
+    }
+
+    private func words(_ kind: FileStatus.Kind) -> String {
+        switch kind {
+        case .fifo: "a named pipe (fifo:)"
+        case .socket: "a socket (unix:)"
+        case .regular: "an ordinary file (file:)"
+        case .directory: "a directory"
+        case .link: "a symbolic link"
+        case .character: "a device"
+        case .other: "something else"
+        }
+    }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+import InterprocessSyscalls
+import SystemPackage
+
+/// The command's own standard output and error.
+///
+/// A reader of standard output that has gone away (`ipc list | head -1`) ends the command quietly: nobody
+/// is left to whom anything could be said.
+enum Output {
+    static let inputIsTerminal = sysIsTerminal(0)
+    static let isTerminal = sysIsTerminal(1)
+    static let errorIsTerminal = sysIsTerminal(2)
+    /// Columns of the terminal, for cutting lines; nil off a terminal.
+    static var columns: Int? { sysTerminalColumns(1) }
+
+    static func line(_ text: String) { write(Array((text + "\n").utf8)) }
+
+    /// Writes all of `bytes` at once; nothing is kept back in a buffer.
+    static func write(_ bytes: [UInt8]) {
+        do throws(Errno) { try writeAll(1, bytes) } catch {
+            if error == .brokenPipe { Cleaning.exit(0) }
+            note("standard output: \(error) (\(Failure.name(of: error)))")
+            Cleaning.exit(1)
+        }
+    }
+
+    /// A line on standard error; nothing to be done if that fails.
+    static func note(_ text: String) { try? writeAll(2, Array(("ipc: " + text + "\n").utf8)) }
+
+    /// Text on standard error as it is.
+    static func error(_ text: String) { try? writeAll(2, Array(text.utf8)) }
+
+    static func writeAll(_ descriptor: CInt, _ bytes: [UInt8]) throws(Errno) {
+        var start = 0
+        while start < bytes.count {
+            do throws(Errno) {
+                start += try sysWrite(descriptor, bytes.span.extracting(start..<bytes.count))
+            } catch where error == .wouldBlock {
+                // Somebody made the terminal non-blocking for all who share it.
+                try waitWritable(descriptor)
+            }
+        }
+    }
+
+    private static func waitWritable(_ descriptor: CInt) throws(Errno) {
+        _ = try sysPollOne(descriptor, writing: true, untilNanoseconds: .max)
+    }
+}
+
+/// What must not outlive the command: socket paths that it bound.
+///
+/// Paths are removed when the command ends by itself, and when SIGINT, SIGTERM or SIGHUP ends it.
+enum Cleaning {
+    private static let paths = Shared<[(path: FilePath, device: UInt64, inode: UInt64)]>([])
+
+    /// From now on `path` is removed at the end, if it is still the object that it is now.
+    static func add(_ path: FilePath) {
+        guard let status = try? sysStatus(path) else { return }
+        paths.withLock { $0.append((path, status.device, status.inode)) }
+    }
+
+    static func run() {
+        paths.withLock { paths in
+            for (path, device, inode) in paths {
+                guard let now = try? sysStatus(path), now.device == device, now.inode == inode else { continue }
+                try? sysUnlink(path)
+            }
+            paths = []
+        }
+    }
+
+    static func exit(_ status: Int32) -> Never {
+        run()
+        sysExit(status)
+    }
+
+    /// Makes SIGINT, SIGTERM and SIGHUP clean before they end the process. Call before other threads start.
+    static func onSignals() {
+        sysBlockTerminationSignals()
+        try? sysDetachThread {
+            let signal = sysAwaitTerminationSignal()
+            run()
+            sysDie(of: signal)
+        }
+    }
+}
