@@ -50,7 +50,7 @@ enum Objects {
         switch (address.kind, address.name) {
         case (_, .path(let path)):
             let object = PathObject(address, path)
-            let now = FilePermissions(rawValue: CModeT(try object.verify().permissions))
+            let now = FilePermissions(rawValue: CInterop.Mode(try object.verify().permissions))
             let mode = try Quantity.permissions(text, current: now)
             try rethrow(address, "chmod") { () throws(Errno) in try sysChangeMode(at: object.directory, path, mode.rawValue) }
         default: throw notBuilt(address, "chmod")
