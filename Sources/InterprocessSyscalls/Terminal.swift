@@ -90,32 +90,6 @@ private func terminationSignals() -> sigset_t {
     return signals
 }
 
-/// Starts a thread that is never joined.
-package func sysDetachThread(_ body: @escaping @Sendable () -> Void) throws(Errno) {
-    final class Box: Sendable {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
-    // SAFETY: the thread takes over the reference that is retained here; the attributes are initialised before use.
-    let context = unsafe Unmanaged.passRetained(Box(body)).toOpaque()
-    var attributes = pthread_attr_t()
-    unsafe pthread_attr_init(&attributes)
-    unsafe pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
-    // SAFETY: as above; destroyed once.
-    defer { _ = unsafe pthread_attr_destroy(&attributes) }
-    try invokeReturningErrno("pthread_create") {
-        var thread: pthread_t = 0
-        // SAFETY: as above.
-        return unsafe pthread_create(
-            &thread, &attributes,
-            { context in
-                // SAFETY: balances passRetained.
-                unsafe Unmanaged<Box>.fromOpaque(context!).takeRetainedValue().body()
-                return nil
-            }, context)
-    }
-}
-
 // MARK: Being told of a file's growth
 
 /// inotify_init1(2) and inotify_add_watch(2) on one file; the descriptor is readable when it grew, shrank or went.

@@ -56,6 +56,7 @@ struct IPC: ParsableCommand {
             """,
         version: "0.1.0",
         groupedSubcommands: [
+            CommandGroup(name: "LOOK", subcommands: [ListCommand.self, ShowCommand.self]),
             CommandGroup(
                 name: "USE",
                 subcommands: [

@@ -91,7 +91,7 @@ struct RelayCommand: ParsableCommand {
         let right = try Carriers.duplex(to, SourcePlan(deadline: deadline))
         let outcome = Shared<(finished: Bool, error: (any Error)?)>((false, nil))
         let (reading, writing) = try sysPlainPipe()
-        try sysDetachThread {
+        try sysStartThread(named: "ipc-relay") {
             var failure: (any Error)?
             do { try forward(right, left) } catch { failure = error }
             outcome.withLock { $0 = (true, failure) }

@@ -77,7 +77,7 @@ enum Cleaning {
     /// Makes SIGINT, SIGTERM and SIGHUP clean before they end the process. Call before other threads start.
     static func onSignals() {
         sysBlockTerminationSignals()
-        try? sysDetachThread {
+        try? sysStartThread(named: "ipc-signals") {
             let signal = sysAwaitTerminationSignal()
             run()
             sysDie(of: signal)

@@ -50,7 +50,7 @@ struct TableOptions: ParsableArguments {
     }
 
     /// Prints the rows that the filter lets through.
-    func print(_ rows: [Record], columns: [Column], extra: (Int) -> [(String, JSON)] = { _ in [] }) throws(Failure) {
+    func print(_ rows: [Record], columns: [Column], extra: (Int) -> [(String, JSON)]) throws(Failure) {
         let chosen = try choose(from: columns)
         var kept = Array(rows.enumerated())
         if let filter {

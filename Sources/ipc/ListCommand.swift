@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Interprocess
+import InterprocessInspection
+
+struct ListCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "What is on this host, and who has it open.",
+        discussion: """
+            Without KIND: everything that has a name, and listening sockets. Connections, unnamed pipes and event
+            counters come with --all, or when their kind is asked for. Ends with 2, and says why, if not all of the
+            host could be seen.
+
+            Examples:
+              ipc list
+              ipc list mq sysv-msg --filter 'used > 80%'
+              ipc list -o address,pids,age unix
+              ipc list --json --filter 'owner == "www" and mode != 0600'
+            """,
+        aliases: ["ls"])
+
+    @Argument(
+        help: ArgumentHelp("Only these kinds: fifo, unix, tcp, mq, …", valueName: "kind"),
+        completion: .list(HostView.kinds.map(\.rawValue).sorted()))
+    var kinds: [String] = []
+
+    @Flag(name: [.short, .long], help: "Connections, unnamed pipes and event counters too.")
+    var all = false
+
+    @OptionGroup var table: TableOptions
+
+    func run() throws {
+        let columns = ObjectRecord.columns
+        if table.listColumns { return Output.line(table.listing(of: columns)) }
+        var wanted: Set<Address.Kind> = []
+        for word in kinds {
+            let bare = word.hasSuffix(":") ? String(word.dropLast()) : word
+            guard let kind = Address.Kind(rawValue: bare) else {
+                let guess = Address.Kind.nearest(to: bare).map { "; did you mean \"\($0.rawValue)\"?" } ?? ""
+                throw Failure.usage("there is no kind \"\(word.printable)\"\(guess)")
+            }
+            guard HostView.kinds.contains(kind) else {
+                throw Failure.usage("to list every \(kind.title) is not built yet")
+            }
+            wanted.insert(kind)
+        }
+        // A mistake in the filter or the columns is told before anything is looked at.
+        _ = try table.choose(from: columns)
+        if let filter = table.filter { _ = try Filter(filter, columns: columns.map(\.name)) }
+
+        let view = HostView.read(HostView.Options(kinds: wanted.isEmpty ? HostView.kinds : wanted))
+        let objects = view.objects.filter { all || !wanted.isEmpty || ObjectRecord.isRemarkable($0) }
+        try table.print(objects.map(ObjectRecord.row), columns: columns) { index in
+            ObjectRecord.extra(objects[index])
+        }
+        let missing = view.missing.filter { wanted.isEmpty || !$0.kinds.isDisjoint(with: wanted) }
+        if !missing.isEmpty {
+            for part in missing { Output.note("not seen: \(part)") }
+            throw Failure("", exitCode: 2)
+        }
+    }
+}
+
+extension ObjectRecord {
+    /// Whether an object is shown without being asked for: what has a name, or waits for somebody.
+    static func isRemarkable(_ object: InspectedObject) -> Bool {
+        switch (object.details, object.address.name) {
+        case (.pipe(let pipe), _): pipe.path != nil
+        case (.eventCounter, _): false
+        case (.unix(let socket), .number): socket.state == .listening
+        case (.unix(let socket), _): socket.state != .connected
+        case (.internet(let socket), _): socket.state == .listening || socket.state == .unconnected
+        default: true
+        }
+    }
+
+    /// What the JSON of a row has beyond its columns.
+    static func extra(_ object: InspectedObject) -> [(String, JSON)] {
+        let open = object.holders.filter { $0.relation == .open }
+        return [("holderPIDs", .array(open.map { .integer(Int64($0.processID)) }))]
+    }
+}
