@@ -8,7 +8,8 @@ final class FileSource: Source {
     private let address: Address
     private let path: FilePath
     private let file: OwnedDescriptor
-    private let watch: OwnedDescriptor?
+    /// The descriptor that tells of growth; the process is short, nobody closes it.
+    private let watch: CInt?
     private let offset = Shared<Int64>(0)
 
     init(_ address: Address, _ path: FilePath, follow: Bool) throws(IPCError) {
@@ -16,7 +17,7 @@ final class FileSource: Source {
         self.path = path
         do throws(Errno) {
             // The watch comes first: what is appended between the two is seen twice, never missed.
-            watch = follow ? OwnedDescriptor(adopting: try sysWatchGrowth(of: path)) : nil
+            watch = follow ? try sysWatchGrowth(of: path) : nil
             file = OwnedDescriptor(adopting: try sysOpen(path, flags: FileSink.flags(writing: false)))
             try FileSink.verify(file.rawValue, address)
         } catch {
@@ -29,9 +30,7 @@ final class FileSource: Source {
     func receive(_ selection: Selection, limit: Int, until deadline: Deadline) throws -> Parcel? {
         while true {
             var bytes: [UInt8] = []
-            do {
-                bytes = try readUpTo(limit, file.rawValue)
-            } catch let error as Errno {
+            do throws(Errno) { bytes = try readUpTo(limit, file.rawValue) } catch {
                 throw IPCError(error, "read", address.description)
             }
             if !bytes.isEmpty {
@@ -60,7 +59,7 @@ final class FileSource: Source {
                 offset.withLock { $0 = 0 }
                 return
             }
-            guard case let watch? = self.watch?.rawValue else { return }
+            guard let watch else { return }
             guard try sysPollOne(watch, writing: false, untilNanoseconds: deadline.monotonicNanoseconds) else {
                 throw IPCError(
                     .timedOut, "inotify", address.description, hint: "nothing was appended in that time")
