@@ -17,14 +17,14 @@ import SystemPackage
 ///
 /// The corresponding C functions are `poll(2)` and `epoll_wait(2)`.
 public struct AwaitableDescriptor: ~Copyable, Sendable {
-    private struct State: ~Copyable {
+    struct State: ~Copyable {
         var owned: OwnedDescriptor?
         var registration: Registration?
     }
 
     /// The number. Do not close it.
     public let rawValue: CInt
-    private let state: Mutex<State>
+    let state: Mutex<State>
 
     public init(_ descriptor: consuming OwnedDescriptor) {
         rawValue = descriptor.rawValue
