@@ -18,6 +18,25 @@ if Context.environment["INTERPROCESS_WARNINGS_AS_ERRORS"] == "1" {
     settings.append(.treatAllWarnings(as: .error))
 }
 
+// Tests may look under the surface; strict memory safety would be noise there.
+let testSettings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableExperimentalFeature("Lifetimes"),
+]
+
+// A folder of Examples/ each, one line an entry.
+let examples: [String] = [
+]
+
+// A folder of Tests/ each, and what it tests.
+let tests: [(String, Target.Dependency)] = [
+    ("InterprocessTests", "Interprocess"),
+    ("InterprocessTestKitTests", "InterprocessTestKit"),
+    ("CommandTests", "ipc"),
+]
+
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -58,17 +77,15 @@ let package = Package(
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: settings),
-        .testTarget(
-            name: "InterprocessTests",
-            dependencies: ["Interprocess", "InterprocessSyscalls", "InterprocessTestKit", system],
-            swiftSettings: settings),
-        .testTarget(
-            name: "InterprocessTestKitTests",
-            dependencies: ["Interprocess", "InterprocessSyscalls", "InterprocessTestKit", system],
-            swiftSettings: settings),
-        .testTarget(
-            name: "CommandTests",
-            dependencies: ["ipc", "Interprocess", "InterprocessSyscalls", "InterprocessTestKit"],
-            swiftSettings: settings),
     ]
+        + examples.map {
+            .executableTarget(
+                name: $0, dependencies: ["Interprocess", system], path: "Examples/\($0)", exclude: ["README.md"], swiftSettings: settings)
+        }
+        + tests.map { name, tested in
+            .testTarget(
+                name: name,
+                dependencies: [tested, "Interprocess", "InterprocessSyscalls", "InterprocessInspection", "InterprocessTestKit", system],
+                swiftSettings: testSettings)
+        }
 )

@@ -49,7 +49,6 @@ private func makeCounter() throws -> AwaitableDescriptor {
     @Test func manyTasksWaitForOneDescriptorAndEachTakesOne() async throws {
         let total = 500
         let counter = Shared(try makeCounter(semaphore: true))
-        let taken = Atomic<Int>(0)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<total {
                 group.addTask {
@@ -58,13 +57,13 @@ private func makeCounter() throws -> AwaitableDescriptor {
                             return nil
                         } catch { throw IPCError(error, "read", "counter") }
                     }
-                    taken.add(1, ordering: .relaxed)
+                    counter.taken.add(1, ordering: .relaxed)
                 }
             }
             for _ in 0..<total { try sysEventCounterAdd(counter.value.rawValue, 1) }
             try await group.waitForAll()
         }
-        #expect(taken.load(ordering: .relaxed) == total)
+        #expect(counter.taken.load(ordering: .relaxed) == total)
     }
 
     @Test func anOrdinaryFileIsAlwaysReady() async throws {
@@ -153,5 +152,6 @@ private func makeCounter(semaphore: Bool) throws -> AwaitableDescriptor {
 /// Shares a noncopyable value between tasks.
 private final class Shared: Sendable {
     let value: AwaitableDescriptor
+    let taken = Atomic<Int>(0)
     init(_ value: consuming AwaitableDescriptor) { self.value = value }
 }
