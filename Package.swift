@@ -30,11 +30,11 @@ let testSettings: [SwiftSetting] = [
 let examples: [String] = [
 ]
 
-// A folder of Tests/ each, and what it tests.
-let tests: [(String, Target.Dependency)] = [
-    ("InterprocessTests", "Interprocess"),
-    ("InterprocessTestKitTests", "InterprocessTestKit"),
-    ("CommandTests", "ipc"),
+// A folder of Tests/ each, one line an entry.
+let tests: [String] = [
+    "InterprocessTests",
+    "InterprocessTestKitTests",
+    "CommandTests",
 ]
 
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
@@ -82,10 +82,10 @@ let package = Package(
             .executableTarget(
                 name: $0, dependencies: ["Interprocess", system], path: "Examples/\($0)", exclude: ["README.md"], swiftSettings: settings)
         }
-        + tests.map { name, tested in
+        + tests.map {
             .testTarget(
-                name: name,
-                dependencies: [tested, "Interprocess", "InterprocessSyscalls", "InterprocessInspection", "InterprocessTestKit", system],
+                name: $0,
+                dependencies: ["Interprocess", "InterprocessSyscalls", "InterprocessInspection", "InterprocessTestKit", "ipc", system],
                 swiftSettings: testSettings)
         }
 )
