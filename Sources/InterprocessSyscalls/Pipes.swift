@@ -237,31 +237,3 @@ package func sysNotifyOpens(_ notifier: CInt, _ path: FilePath) throws(Errno) {
         }
     }
 }
-
-// MARK: Counters
-
-/// eventfd(2), close-on-exec.
-package func sysEventCounter(initial: UInt32, semaphore: Bool, nonBlocking: Bool) throws(Errno) -> CInt {
-    let flags = CInt(EFD_CLOEXEC) | (semaphore ? CInt(EFD_SEMAPHORE) : 0)
-        | (nonBlocking ? CInt(EFD_NONBLOCK) : 0)
-    return try invoke("eventfd") { eventfd(initial, flags) }
-}
-
-/// read(2) of an eventfd.
-package func sysCounterTake(_ descriptor: CInt, retryOnInterrupt: Bool = true) throws(Errno) -> UInt64 {
-    var value: UInt64 = 0
-    _ = try invoke("read", retryOnInterrupt: retryOnInterrupt) {
-        // SAFETY: eight bytes of a local of eight bytes are filled.
-        unsafe cip_read(descriptor, &value, 8)
-    }
-    return value
-}
-
-/// write(2) of an eventfd.
-package func sysCounterAdd(_ descriptor: CInt, _ value: UInt64, retryOnInterrupt: Bool = true) throws(Errno) {
-    var value = value
-    _ = try invoke("write", retryOnInterrupt: retryOnInterrupt) {
-        // SAFETY: eight bytes of a local are read.
-        unsafe cip_write(descriptor, &value, 8)
-    }
-}
