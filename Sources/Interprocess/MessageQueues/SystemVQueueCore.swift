@@ -80,7 +80,7 @@ final class SystemVQueueCore: Sendable {
         }
     }
 
-    private func check(_ selection: SystemVMessageQueue.Selection) throws(IPCError) {
+    func check(_ selection: SystemVMessageQueue.Selection) throws(IPCError) {
         if selection.isValid { return }
         throw IPCError(
             code: .invalidArgument, call: "msgrcv", subject: subject, hint: "\(selection): a type is 1 or more")
@@ -137,12 +137,7 @@ final class SystemVQueueCore: Sendable {
     /// Ends all waits; what waiting has taken goes back to the queue.
     func end() throws(IPCError) {
         waiting.end()
-        while let type = stash.take(.any) {
-            do throws(Errno) { try sysMessageSend(id, type: type, [UInt8]().span, noWait: true) } catch {
-                if error == .identifierRemoved || error == .invalidArgument { return }
-                throw sendFailure(error, type: type, size: 0)
-            }
-        }
+        if let error = stash.giveBack(to: id) { throw sendFailure(error, type: 1, size: 0) }
     }
 }
 
@@ -166,6 +161,24 @@ final class SystemVStash: Sendable {
             types.append(type)
             count.store(types.count, ordering: .releasing)
         }
+    }
+
+    func holds(_ selection: SystemVMessageQueue.Selection) -> Bool {
+        !isEmpty && types.withLock { $0.contains(where: selection.matches) }
+    }
+
+    /// Sends all of it, oldest first, to the queue; what has no room there stays.
+    @discardableResult
+    func giveBack(to id: Int32) -> Errno? {
+        while let type = take(.any) {
+            do throws(Errno) { try sysMessageSend(id, type: type, [UInt8]().span, noWait: true) } catch {
+                // With the queue gone there is nothing that anybody could receive.
+                if error == .identifierRemoved || error == .invalidArgument { continue }
+                put(type)
+                return error
+            }
+        }
+        return nil
     }
 
     func take(_ selection: SystemVMessageQueue.Selection) -> Int? {
