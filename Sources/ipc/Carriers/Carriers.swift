@@ -7,6 +7,8 @@ enum Carriers {
     static func source(_ address: Address, _ plan: SourcePlan) throws -> any Source {
         switch (address.kind, address.name) {
         case (.file, .path(let path)): return try FileSource(address, path, follow: plan.follow)
+        case (.mq, .object(let name)): return try MessageQueueSource(address, name)
+        case (.sysvMsg, _): return try SystemVQueueSource(address)
         default: throw unfit(address, "receive from")
         }
     }
@@ -14,6 +16,8 @@ enum Carriers {
     static func sink(_ address: Address, _ plan: SinkPlan) throws -> any Sink {
         switch (address.kind, address.name) {
         case (.file, .path(let path)): return try FileSink(address, path, create: plan.create)
+        case (.mq, .object(let name)): return try MessageQueueSink(address, name, create: plan.create)
+        case (.sysvMsg, _): return try SystemVQueueSink(address, create: plan.create)
         default: throw unfit(address, "send to")
         }
     }

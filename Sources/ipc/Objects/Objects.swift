@@ -21,6 +21,8 @@ enum Objects {
         case (.file, .path(let path)):
             try createFile(address, path, plan)
             return canonical(address)
+        case (.mq, .object(let name)): return try createQueue(name, plan)
+        case (.sysvMsg, _): return try createSystemVQueue(address, plan)
         case (.unix, _), (.unixDatagram, _), (.unixSeqpacket, _), (.tcp, _), (.udp, _):
             throw Failure.unfit(address, "a socket is made by listening: ipc receive \(address) --listen")
         default: throw notBuilt(address, "create")
@@ -32,6 +34,8 @@ enum Objects {
         case (_, .path(let path)):
             try PathObject(address, path).verify()
             try rethrow(address, "unlink") { () throws(Errno) in try sysUnlink(path) }
+        case (.mq, .object(let name)): try MessageQueue.unlink(name)
+        case (.sysvMsg, _): try openSystemVQueue(address).remove()
         case (.unix, _), (.unixDatagram, _), (.unixSeqpacket, _), (.tcp, _), (.udp, _):
             throw Failure.unfit(address, "it has no name in the file system; it goes when the program that holds it closes it")
         default: throw notBuilt(address, "remove")
@@ -42,6 +46,9 @@ enum Objects {
     static func verify(_ address: Address) throws {
         switch (address.kind, address.name) {
         case (_, .path(let path)): try PathObject(address, path).verify()
+        case (.mq, .object(let name)):
+            if try !MessageQueue.exists(name) { throw IPCError(.noSuchFileOrDirectory, "mq_unlink", "\(address)") }
+        case (.sysvMsg, _): try openSystemVQueue(address).close()
         default: throw notBuilt(address, "remove")
         }
     }
@@ -53,6 +60,12 @@ enum Objects {
             let now = FilePermissions(rawValue: CInterop.Mode(try object.verify().permissions))
             let mode = try Quantity.permissions(text, current: now)
             try rethrow(address, "chmod") { () throws(Errno) in try sysChangeMode(at: object.directory, path, mode.rawValue) }
+        case (.mq, .object(let name)):
+            let queue = try MessageQueue(name, access: .receiveOnly)
+            try queue.setPermissions(try Quantity.permissions(text, current: queue.status().permissions))
+        case (.sysvMsg, _):
+            let queue = try openSystemVQueue(address)
+            try queue.setPermissions(try Quantity.permissions(text, current: queue.status().permissions))
         default: throw notBuilt(address, "chmod")
         }
     }
@@ -64,6 +77,8 @@ enum Objects {
             try rethrow(address, "chown") { () throws(Errno) in
                 try sysChangeOwner(path, user: user ?? .max, group: group ?? .max)
             }
+        case (.mq, .object(let name)): try MessageQueue(name, access: .receiveOnly).setOwner(user: user, group: group)
+        case (.sysvMsg, _): try openSystemVQueue(address).setOwner(user: user, group: group)
         default: throw notBuilt(address, "chown")
         }
     }

@@ -59,6 +59,8 @@ struct Failure: Error, CustomStringConvertible {
     /// The table of the contract, from errno first; the code decides where no call was made.
     static func exitCode(for error: IPCError) -> Int32 {
         if error.code == .removed { return 7 }
+        // An id that is no queue's is EINVAL to the kernel, and no such object to everybody else.
+        if error.code == .notFound, error.errno == .invalidArgument { return 3 }
         switch error.errno {
         case .noSuchFileOrDirectory?, .noSuchProcess?: return 3
         case .resourceTemporarilyUnavailable?, .noMessage?, .timedOut?, .noSuchAddressOrDevice?: return 4
