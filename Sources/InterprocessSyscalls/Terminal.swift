@@ -149,3 +149,16 @@ package func sysPlainPipe() throws(Errno) -> (reading: CInt, writing: CInt) {
     }
     return (ends.0, ends.1)
 }
+
+/// mkdir(2).
+package func sysMakeDirectory(_ path: FilePath, mode: mode_t) throws(Errno) {
+    _ = try invoke("mkdir") {
+        // SAFETY: the string outlives the call; the kernel copies it.
+        unsafe path.withPlatformString { unsafe mkdir($0, mode) }
+    }
+}
+
+/// rmdir(2).
+package func sysRemoveDirectory(_ path: FilePath) throws(Errno) {
+    try sysUnlink(path, flags: AT_REMOVEDIR)
+}

@@ -10,6 +10,7 @@ enum Main {
     static func main() {
         sysIgnoreBrokenPipes()
         let arguments = Array(CommandLine.arguments.dropFirst())
+        if arguments.first == TourPeer.word { TourPeerMain.run(Array(arguments.dropFirst())) }
         if let failure = Verbs.objection(to: arguments) { end(failure) }
         do {
             var command = try IPC.parseAsRoot(arguments)
@@ -64,7 +65,7 @@ struct IPC: ParsableCommand {
                     ChownCommand.self, RemoveCommand.self,
                 ]),
             CommandGroup(
-                name: "MORE", subcommands: [CompletionsCommand.self]),
+                name: "MORE", subcommands: [TourCommand.self, CompletionsCommand.self]),
         ])
 
     func run() throws { try Overview.show() }

@@ -9,7 +9,9 @@ final class MessageQueueSource: Source {
 
     init(_ address: Address, _ name: ObjectName) throws(IPCError) {
         self.address = address
-        queue = try MessageQueue(name, access: .receiveOnly)
+        do throws(IPCError) { queue = try MessageQueue(name, access: .receiveOnly) } catch {
+            throw Objects.reworded(error)
+        }
     }
 
     var keepsBoundaries: Bool { true }
@@ -41,7 +43,9 @@ final class MessageQueueSink: Sink {
 
     init(_ address: Address, _ name: ObjectName, create: Bool) throws(IPCError) {
         self.address = address
-        queue = try MessageQueue(name, mode: create ? .openOrCreate : .openExisting, access: .sendOnly)
+        do throws(IPCError) {
+            queue = try MessageQueue(name, mode: create ? .openOrCreate : .openExisting, access: .sendOnly)
+        } catch { throw Objects.reworded(error) }
     }
 
     var keepsBoundaries: Bool { true }

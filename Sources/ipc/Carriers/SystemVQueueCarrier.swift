@@ -23,7 +23,10 @@ final class SystemVQueueSource: Source {
         } else if deadline.hasPassed {
             throw nothingThere(selection)
         } else {
-            message = try Bridge.wait { [self] in try await queue.receive(wanted, until: deadline) }
+            guard let ready = try Patience.retry(until: deadline, { try queue.tryReceive(wanted) }) else {
+                throw IPCError(.timedOut, "msgrcv", "\(address)", hint: "no message of that kind came in time")
+            }
+            message = ready
         }
         return Parcel(bytes: message.bytes, type: message.type)
     }
@@ -33,8 +36,7 @@ final class SystemVQueueSource: Source {
             if let message = try find(selection, index) { return Parcel(bytes: message.bytes, type: message.type) }
             if deadline.hasPassed || index > 0 { throw nothingThere(selection) }
             // Something else may lie there that is not wanted: then look again now and then.
-            let pause = min(deadline, .after(.milliseconds(20)))
-            _ = try? Bridge.wait { try await Task.sleep(for: pause.remaining ?? .milliseconds(20)) }
+            Patience.pause(nanoseconds: 20_000_000, until: deadline)
         }
     }
 
@@ -100,9 +102,8 @@ final class SystemVQueueSink: Sink {
             throw IPCError(
                 .resourceTemporarilyUnavailable, "msgsnd", "\(address)", hint: "the queue is full: \(fill); wait with --timeout")
         }
-        do {
-            try Bridge.wait { [self] in try await queue.send(parcel.bytes, type: type, until: deadline) }
-        } catch let error as IPCError where error.code == .timedOut {
+        let sent = try Patience.retry(until: deadline) { try queue.trySend(parcel.bytes, type: type) ? true : nil }
+        if sent == nil {
             throw IPCError(.timedOut, "msgsnd", "\(address)", hint: "the queue is full: \(fill)")
         }
     }

@@ -47,26 +47,32 @@ enum Output {
     }
 }
 
-/// What must not outlive the command: socket paths that it bound.
+/// What must not outlive the command: socket paths that it bound, and what the tour made.
 ///
-/// Paths are removed when the command ends by itself, and when SIGINT, SIGTERM or SIGHUP ends it.
+/// It is removed when the command ends by itself, and when SIGINT, SIGTERM or SIGHUP ends it.
 enum Cleaning {
-    private static let paths = Shared<[(path: FilePath, device: UInt64, inode: UInt64)]>([])
+    private static let duties = Shared<[@Sendable () -> Void]>([])
 
     /// From now on `path` is removed at the end, if it is still the object that it is now.
     static func add(_ path: FilePath) {
         guard let status = try? sysStatus(path) else { return }
-        paths.withLock { $0.append((path, status.device, status.inode)) }
+        let (device, inode) = (status.device, status.inode)
+        add {
+            guard let now = try? sysStatus(path), now.device == device, now.inode == inode else { return }
+            try? sysUnlink(path)
+        }
     }
 
+    /// `duty` is done at the end.
+    static func add(_ duty: @escaping @Sendable () -> Void) { duties.withLock { $0.append(duty) } }
+
+    /// Does what is to be done, last first.
     static func run() {
-        paths.withLock { paths in
-            for (path, device, inode) in paths {
-                guard let now = try? sysStatus(path), now.device == device, now.inode == inode else { continue }
-                try? sysUnlink(path)
-            }
-            paths = []
+        let all = duties.withLock { duties in
+            defer { duties = [] }
+            return duties
         }
+        for duty in all.reversed() { duty() }
     }
 
     static func exit(_ status: Int32) -> Never {

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+import Interprocess
+import InterprocessSyscalls
+import SystemPackage
+
+/// The hidden verb: the other process of a stop of the tour.
+enum TourPeerMain {
+    /// - Parameter words: role, mechanism, size, rounds, address.
+    static func run(_ words: [String]) -> Never {
+        let control = TourControl(reading: 3, writing: 4)
+        do {
+            guard words.count == 5, let mechanism = TourMechanism(rawValue: words[1]), let size = Int(words[2]),
+                let rounds = Int(words[3])
+            else { throw Failure("this verb is the tour's own") }
+            try sysSetCloseOnExec(3, true)
+            try sysSetCloseOnExec(4, true)
+            var receiver = TourReceiver(control, mechanism, try source(mechanism, words[4], control))
+            try receiver.run(size: size, rounds: rounds)
+            sysExit(0)
+        } catch let error as IPCError {
+            fail(control, Failure(error).description)
+        } catch {
+            fail(control, "\(error)")
+        }
+    }
+
+    private static func fail(_ control: TourControl, _ reason: String) -> Never {
+        try? control.say("failed \(reason)")
+        sysExit(1)
+    }
+
+    private static func source(
+        _ mechanism: TourMechanism, _ address: String, _ control: TourControl
+    ) throws -> any Source {
+        switch mechanism {
+        case .pipe, .splice, .pipeWriters:
+            let source = try PipeSource(adopting: 5)
+            try control.say("ready -")
+            return source
+        case .fifo:
+            // Opening waits for the other side, which waits for this word.
+            try control.say("ready \(address)")
+            return try Carriers.source(try Address(address), SourcePlan())
+        default:
+            let address = try Address(address)
+            let source = try Carriers.source(
+                address, SourcePlan(follow: address.kind == .file, listen: address.kind.isSocket))
+            try control.say("ready \(address)")
+            return source
+        }
+    }
+}
