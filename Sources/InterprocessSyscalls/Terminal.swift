@@ -151,7 +151,7 @@ package func sysPlainPipe() throws(Errno) -> (reading: CInt, writing: CInt) {
 }
 
 /// mkdir(2).
-package func sysMakeDirectory(_ path: FilePath, mode: mode_t) throws(Errno) {
+package func sysMakeDirectory(_ path: FilePath, mode: UInt32) throws(Errno) {
     _ = try invoke("mkdir") {
         // SAFETY: the string outlives the call; the kernel copies it.
         unsafe path.withPlatformString { unsafe mkdir($0, mode) }
