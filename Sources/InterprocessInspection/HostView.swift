@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Interprocess
+import InterprocessSyscalls
 public import SystemPackage
 
 /// The objects of this host and the processes that use them, as far as this process may see.
@@ -46,8 +47,11 @@ public struct HostView: Sendable {
             self.entryLimit = entryLimit
         }
 
-        /// Where programs put such things: `/tmp`, `/run`, `/var/run`, `/var/tmp`, `/dev/shm`.
-        public static let defaultDirectories: [FilePath] = ["/tmp", "/run", "/var/run", "/var/tmp", "/dev/shm"]
+        /// Where programs put such things: `/tmp`, `/run`, `/var/run`, `/var/tmp`, `/dev/shm`, and this user's
+        /// directory in `/run/user`.
+        public static var defaultDirectories: [FilePath] {
+            ["/tmp", "/run", "/var/run", "/var/tmp", "/dev/shm", FilePath("/run/user/\(sysEffectiveUserID())")]
+        }
     }
 }
 

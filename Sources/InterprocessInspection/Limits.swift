@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Interprocess
+import InterprocessSyscalls
 
 /// A limit of the kernel or of this process, and its value now.
 public struct Limit: Sendable, Hashable {
@@ -27,4 +28,100 @@ public struct Limit: Sendable, Hashable {
     public var meaning: String
     /// The kinds of object that it limits.
     public var kinds: Set<Address.Kind>
+}
+
+extension HostView {
+    /// The limits that decide how many objects there may be and how much they hold, with their values now.
+    ///
+    /// - Parameter kinds: only limits of these kinds.
+    /// - Returns: the limits in a stable order; those that this kernel does not have are left out.
+    public static func limits(kinds: Set<Address.Kind> = HostView.kinds) -> [Limit] {
+        LimitReader(table: ProcessTable()).limits().filter { !$0.kinds.isDisjoint(with: kinds) }
+    }
+}
+
+/// A row of the table of system limits: the file under `/proc/sys` is the name with slashes for dots.
+private struct SystemLimit {
+    var name: String
+    var isBytes: Bool
+    var kinds: Set<Address.Kind>
+    var meaning: String
+
+    init(_ name: String, bytes: Bool = false, _ kinds: Set<Address.Kind>, _ meaning: String) {
+        (self.name, self.isBytes, self.kinds, self.meaning) = (name, bytes, kinds, meaning)
+    }
+}
+
+struct LimitReader {
+    let table: ProcessTable
+
+    private static let pipes: Set<Address.Kind> = [.pipe, .fifo]
+    private static let unix: Set<Address.Kind> = [.unix, .unixDatagram, .unixSeqpacket]
+    private static let sockets: Set<Address.Kind> = [.unix, .unixDatagram, .unixSeqpacket, .tcp, .udp]
+
+    private static let systemLimits: [SystemLimit] = [
+        SystemLimit("fs.pipe-max-size", bytes: true, pipes, "capacity that a process without CAP_SYS_RESOURCE may ask for"),
+        SystemLimit("fs.pipe-user-pages-soft", pipes, "pages in all pipes of a user; beyond them new pipes are small; 0 is none"),
+        SystemLimit("fs.pipe-user-pages-hard", pipes, "pages in all pipes of a user; beyond them there are none; 0 is none"),
+        SystemLimit("fs.mqueue.queues_max", [.mq], "POSIX message queues of this namespace"),
+        SystemLimit("fs.mqueue.msg_max", [.mq], "messages that a queue may be made to hold"),
+        SystemLimit("fs.mqueue.msgsize_max", bytes: true, [.mq], "message size that a queue may be made for"),
+        SystemLimit("fs.mqueue.msg_default", [.mq], "messages that a queue holds unless told otherwise"),
+        SystemLimit("fs.mqueue.msgsize_default", bytes: true, [.mq], "message size of a queue unless told otherwise"),
+        SystemLimit("kernel.msgmni", [.sysvMsg], "System V message queues of this namespace"),
+        SystemLimit("kernel.msgmax", bytes: true, [.sysvMsg], "size of one message"),
+        SystemLimit("kernel.msgmnb", bytes: true, [.sysvMsg], "bytes in a new queue"),
+        SystemLimit("net.core.somaxconn", [.unix, .unixSeqpacket, .tcp], "backlog that a listener may ask for"),
+        SystemLimit("net.unix.max_dgram_qlen", unix, "datagrams, or connections, that wait at a unix socket"),
+        SystemLimit("net.core.rmem_default", bytes: true, sockets, "receive buffer of a new socket"),
+        SystemLimit("net.core.rmem_max", bytes: true, sockets, "receive buffer that a process may ask for"),
+        SystemLimit("net.core.wmem_default", bytes: true, sockets, "send buffer of a new socket"),
+        SystemLimit("net.core.wmem_max", bytes: true, sockets, "send buffer that a process may ask for"),
+        SystemLimit("net.core.optmem_max", bytes: true, sockets, "control data (descriptors, credentials) of one message"),
+        SystemLimit("fs.file-max", HostView.kinds, "open files of the system"),
+        SystemLimit("fs.nr_open", HostView.kinds, "how far RLIMIT_NOFILE can be raised"),
+        SystemLimit("fs.epoll.max_user_watches", HostView.kinds, "descriptors that a user may watch with epoll"),
+        SystemLimit("kernel.pid_max", HostView.kinds, "process ids"),
+        SystemLimit("kernel.threads-max", HostView.kinds, "threads of the system"),
+    ]
+
+    func limits() -> [Limit] {
+        var limits: [Limit] = []
+        for row in Self.systemLimits {
+            let file = "sys/" + String(row.name.map { $0 == "." ? "/" : $0 })
+            guard let text = table.read(file, limit: 256), let value = Self.value(text) else { continue }
+            limits.append(
+                Limit(
+                    name: row.name, scope: .system, value: value, used: used(row.name), isBytes: row.isBytes,
+                    meaning: row.meaning, kinds: row.kinds))
+        }
+        return limits + processLimits()
+    }
+
+    static func value(_ bytes: [UInt8]) -> UInt64? { TextLine(bytes.prefix { $0 != 0x0a }).number(0) }
+
+    private func used(_ name: String) -> UInt64? {
+        switch name {
+        case "kernel.msgmni": table.read("sysvipc/msg", limit: 64 << 20).map { UInt64(SystemVQueues.rows($0).count) }
+        case "fs.file-max": table.read("sys/fs/file-nr", limit: 256).flatMap { Self.value($0) }
+        default: nil
+        }
+    }
+
+    private func processLimits() -> [Limit] {
+        let rows: [(resource: ProcessResource, name: String, isBytes: Bool, kinds: Set<Address.Kind>, meaning: String)] = [
+            (.descriptors, "RLIMIT_NOFILE", false, HostView.kinds, "open descriptors of this process"),
+            (.queueBytes, "RLIMIT_MSGQUEUE", true, [.mq], "bytes in all POSIX message queues that this user made"),
+            (.processes, "RLIMIT_NPROC", false, HostView.kinds, "processes and threads of this user"),
+            (.pendingSignals, "RLIMIT_SIGPENDING", false, [.mq, .signal], "queued signals of this user"),
+            (.lockedMemory, "RLIMIT_MEMLOCK", true, [.shm, .memfd], "memory that this process may lock"),
+        ]
+        return rows.compactMap { row in
+            guard let limit = try? sysResourceLimit(row.resource) else { return nil }
+            let used = row.resource == .descriptors ? UInt64(max(0, table.entries(of: "self/fd").count - 1)) : nil
+            return Limit(
+                name: row.name, scope: .process, value: limit.current, ceiling: limit.maximum, used: used,
+                isBytes: row.isBytes, meaning: row.meaning, kinds: row.kinds)
+        }
+    }
 }

@@ -15,5 +15,6 @@
 #include "message_queues.h"
 #include "processes.h"
 #include "terminal.h"
+#include "inspection.h"
 
 #endif
