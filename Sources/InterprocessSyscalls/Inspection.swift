@@ -264,15 +264,15 @@ package enum ProcessResource: Sendable, CaseIterable {
 package func sysResourceLimit(_ resource: ProcessResource) throws(Errno) -> (current: UInt64?, maximum: UInt64?) {
     let number =
         switch resource {
-        case .descriptors: cip_resource_descriptors()
-        case .queueBytes: cip_resource_queue_bytes()
-        case .pendingSignals: cip_resource_pending_signals()
-        case .lockedMemory: cip_resource_locked_memory()
-        case .processes: cip_resource_processes()
+        case .descriptors: cip_inspect_resource_descriptors()
+        case .queueBytes: cip_inspect_resource_queue_bytes()
+        case .pendingSignals: cip_inspect_resource_pending_signals()
+        case .lockedMemory: cip_inspect_resource_locked_memory()
+        case .processes: cip_inspect_resource_processes()
         }
     var raw = rlimit()
     // SAFETY: `raw` is a local of the size that the call fills.
-    _ = try invoke("getrlimit") { unsafe cip_resource_limit(number, &raw) }
+    _ = try invoke("getrlimit") { unsafe cip_inspect_resource_limit(number, &raw) }
     func value(_ number: UInt) -> UInt64? { number == .max ? nil : UInt64(number) }
     return (value(raw.rlim_cur), value(raw.rlim_max))
 }

@@ -76,12 +76,12 @@ static inline int cip_probe_connect(int fd, const char *path) {
     return connect(fd, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + 1));
 }
 
-static inline int cip_resource_limit(int resource, struct rlimit *limit) { return getrlimit(resource, limit); }
-static inline int cip_resource_descriptors(void) { return RLIMIT_NOFILE; }
-static inline int cip_resource_queue_bytes(void) { return RLIMIT_MSGQUEUE; }
-static inline int cip_resource_pending_signals(void) { return RLIMIT_SIGPENDING; }
-static inline int cip_resource_locked_memory(void) { return RLIMIT_MEMLOCK; }
-static inline int cip_resource_processes(void) { return RLIMIT_NPROC; }
+static inline int cip_inspect_resource_limit(int resource, struct rlimit *limit) { return getrlimit(resource, limit); }
+static inline int cip_inspect_resource_descriptors(void) { return RLIMIT_NOFILE; }
+static inline int cip_inspect_resource_queue_bytes(void) { return RLIMIT_MSGQUEUE; }
+static inline int cip_inspect_resource_pending_signals(void) { return RLIMIT_SIGPENDING; }
+static inline int cip_inspect_resource_locked_memory(void) { return RLIMIT_MEMLOCK; }
+static inline int cip_inspect_resource_processes(void) { return RLIMIT_NPROC; }
 
 /// The most bytes that a System V queue holds. IPC_STAT wants read permission; MSG_STAT_ANY (Linux 4.17) does not.
 static inline int cip_inspect_sysv_queue(int id, unsigned long long *limit) {
