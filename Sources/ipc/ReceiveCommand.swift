@@ -88,7 +88,7 @@ struct ReceiveCommand: ParsableCommand {
         var left = count ?? (follow || served || !address.keepsBoundaries ? Int.max : 1)
         var received = 0
         while left > 0 {
-            guard let parcel = try source.receive(choice.selection, limit: 65536, until: wait.deadline) else { break }
+            guard let parcel = try source.receive(choice.selection, limit: source.chunk, until: wait.deadline) else { break }
             deliver(parcel)
             left -= 1
             received += 1
@@ -115,7 +115,7 @@ struct ReceiveCommand: ParsableCommand {
     }
 
     private func runCommand(from source: any Source) throws {
-        while let parcel = try source.receive(.first, limit: 65536, until: wait.deadline) {
+        while let parcel = try source.receive(.first, limit: source.chunk, until: wait.deadline) {
             if parcel.descriptors.isEmpty { continue }
             Cleaning.run()
             Cleaning.exit(try Child.run(command, input: parcel.bytes, descriptors: parcel.descriptors))

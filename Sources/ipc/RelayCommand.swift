@@ -74,7 +74,7 @@ struct RelayCommand: ParsableCommand {
     }
 
     private func forward(_ source: any Source, _ sink: any Sink) throws {
-        let limit = min(65536, sink.largestMessage ?? 65536)
+        let limit = source.keepsBoundaries ? source.chunk : min(source.chunk, sink.largestMessage ?? source.chunk)
         let newline = lines && !sink.keepsBoundaries
         var left = count ?? Int.max
         while left > 0, var parcel = try source.receive(.first, limit: limit, until: deadline) {

@@ -34,16 +34,15 @@ protocol Source: AnyObject, Sendable {
     var keepsBoundaries: Bool { get }
     /// The next parcel; nil at the end, when everybody who could send has gone.
     ///
-    /// - Parameter limit: the largest read from a stream; messages come whole.
+    /// - Parameter limit: the most bytes; a longer message is an error.
     func receive(_ selection: Selection, limit: Int, until deadline: Deadline) throws -> Parcel?
     /// The next parcel, left where it is.
     func peek(_ selection: Selection, index: Int, until deadline: Deadline) throws -> Parcel?
 }
 
 extension Source {
-    func receive(until deadline: Deadline) throws -> Parcel? {
-        try receive(.first, limit: 65536, until: deadline)
-    }
+    /// How much is asked for at once: of a stream what is worth a call, of messages more than any of them has.
+    var chunk: Int { keepsBoundaries ? 1 << 20 : 65536 }
 }
 
 /// What parcels go to.
