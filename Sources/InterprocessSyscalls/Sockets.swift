@@ -166,9 +166,11 @@ package func sysOpenDirectory(at directory: CInt = AT_FDCWD, _ path: FilePath, t
     try sysOpen(at: directory, path, flags: O_DIRECTORY | (toLock ? O_RDONLY : O_PATH))
 }
 
-/// openat(2) of whatever the name is, without following a final link (O_PATH): a handle to name it by.
-package func sysOpenHandle(at directory: CInt = AT_FDCWD, _ path: FilePath) throws(Errno) -> CInt {
-    try sysOpen(at: directory, path, flags: O_PATH)
+/// openat(2) of whatever the name is: a handle to name it by (O_PATH).
+package func sysOpenHandle(
+    at directory: CInt = AT_FDCWD, _ path: FilePath, followLinks: Bool
+) throws(Errno) -> CInt {
+    try sysOpen(at: directory, path, flags: O_PATH | (followLinks ? 0 : O_NOFOLLOW))
 }
 
 // MARK: Bytes

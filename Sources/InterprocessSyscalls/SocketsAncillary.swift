@@ -29,6 +29,8 @@ package struct ReceivedAncillary: Sendable {
     /// A pidfd that this process now has to close, or -1.
     package var processDescriptor: CInt = -1
     package var sender = SocketAddressBytes()
+
+    package init() {}
 }
 
 /// sendmsg(2) with descriptors, credentials and an address where given; never raises SIGPIPE.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-public import SystemPackage
+import SystemPackage
 
 extension SocketAddress {
     /// Reads an address.

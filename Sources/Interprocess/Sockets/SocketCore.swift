@@ -60,7 +60,7 @@ struct SocketCore: ~Copyable, Sendable {
         case .addressInUse: "somebody is bound to that address"
         case .addressNotAvailable: "this host has no such address"
         case .tooManyReferences: "more descriptors are under way between processes than RLIMIT_NOFILE allows this user; wait until some are received"
-        case .notConnected: "the socket is not connected"
+        case .socketNotConnected: "the socket is not connected"
         case .wouldBlock where call == "connect": "the backlog of the listener is full"
         default: ""
         }

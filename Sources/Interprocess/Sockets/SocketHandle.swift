@@ -86,8 +86,7 @@ extension SocketHandle where Self: ~Copyable {
             let bytes = try sysGetOption(
                 rawValue, level: SocketOptionNumber.socketLevel, name: SocketOptionNumber.peerGroups, capacity: 4 * 65536)
             return stride(from: 0, to: bytes.count - 3, by: 4).map { start in
-                UInt32(bytes[start]) | UInt32(bytes[start + 1]) << 8 | UInt32(bytes[start + 2]) << 16
-                    | UInt32(bytes[start + 3]) << 24
+                bytes[start..<(start + 4)].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
             }
         } catch where error == .noData {
             throw IPCError(code: .unsupported, call: "getsockopt", errno: error, subject: subject)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import InterprocessSyscalls
+import SystemPackage
 
 /// An option of a socket, with the type of its value.
 ///
