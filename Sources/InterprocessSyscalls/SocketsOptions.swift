@@ -77,14 +77,6 @@ package func sysSetSendTimeout(_ descriptor: CInt, nanoseconds: UInt64) throws(E
     }
 }
 
-/// Bytes that wait to be received (SIOCINQ).
-package func sysPendingBytes(_ descriptor: CInt) throws(Errno) -> Int {
-    var count: CInt = 0
-    // SAFETY: `count` is a local that the call fills.
-    _ = try invoke("ioctl") { unsafe cip_pending_bytes(descriptor, &count) }
-    return Int(count)
-}
-
 /// What getaddrinfo(3) says: addresses, or its own number and sentence.
 package enum Resolution: Sendable {
     case addresses([SocketAddressBytes])

@@ -46,8 +46,6 @@ static inline ssize_t cip_sendto(
     return sendto(fd, bytes, count, flags, (const struct sockaddr *)address, length);
 }
 
-static inline int cip_pending_bytes(int fd, int *count) { return ioctl(fd, FIONREAD, count); }
-
 // Ancillary data is made and read by macros.
 static inline struct cmsghdr *cip_cmsg_first(const struct msghdr *message) { return CMSG_FIRSTHDR(message); }
 static inline struct cmsghdr *cip_cmsg_next(struct msghdr *message, struct cmsghdr *item) {
