@@ -135,6 +135,12 @@ public struct DatagramSocket: ~Copyable, SocketHandle {
     /// The corresponding C function is `shutdown(2)`.
     public func shutDown(_ direction: SocketDirection) throws(IPCError) { try core.shutDown(direction) }
 
+    /// Gives the descriptor away and leaves the path.
+    public consuming func release() -> OwnedDescriptor {
+        path?.giveAway()
+        return core.release()
+    }
+
     /// Removes the path that the socket was bound to and closes the descriptor.
     ///
     /// The corresponding C function is `close(2)`.

@@ -91,6 +91,11 @@ struct ListenerCore: ~Copyable, Sendable {
         }
     }
 
+    consuming func release() -> OwnedDescriptor {
+        path?.giveAway()
+        return core.release()
+    }
+
     /// The path goes first, then the descriptor.
     consuming func close() throws(IPCError) {
         path = nil

@@ -110,6 +110,9 @@ public struct SequencedPacketListener: ~Copyable, SocketHandle {
     /// The corresponding C function is `shutdown(2)`.
     public func stop() throws(IPCError) { try listener.core.shutDown(.both) }
 
+    /// Gives the descriptor away and leaves the path: whoever has the descriptor listens on.
+    public consuming func release() -> OwnedDescriptor { listener.release() }
+
     /// Removes the path and closes the descriptor.
     ///
     /// The corresponding C function is `close(2)`.

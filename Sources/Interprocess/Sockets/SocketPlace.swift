@@ -54,8 +54,12 @@ struct BoundPath: ~Copyable, Sendable {
     let name: FilePath
     let device: UInt64
     let inode: UInt64
+    private var isOurs = true
 
-    deinit { BoundPath.remove(directory.rawValue, name, device, inode) }
+    deinit { if isOurs { BoundPath.remove(directory.rawValue, name, device, inode) } }
+
+    /// Leaves the path to whoever has the descriptor now.
+    mutating func giveAway() { isOurs = false }
 
     private init(directory: consuming OwnedDescriptor, name: FilePath, status: FileStatus) {
         self.directory = directory

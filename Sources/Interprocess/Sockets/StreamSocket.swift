@@ -81,7 +81,7 @@ public struct StreamSocket: ~Copyable, SocketHandle {
 }
 
 /// The two ends of a pair of connected unix sockets.
-public struct SocketPair<Socket: ~Copyable & Sendable>: ~Copyable, Sendable {
+@frozen public struct SocketPair<Socket: ~Copyable & Sendable>: ~Copyable, Sendable {
     /// One end.
     public var first: Socket
     /// The other; what goes in at one comes out at the other.
