@@ -53,7 +53,7 @@ struct ListCommand: ParsableCommand {
         try table.print(objects.map(ObjectRecord.row), columns: columns) { index in
             ObjectRecord.extra(objects[index])
         }
-        let missing = view.missing.filter { wanted.isEmpty || !$0.kinds.isDisjoint(with: wanted) }
+        let missing = ObjectRecord.missing(view).filter { wanted.isEmpty || !$0.kinds.isDisjoint(with: wanted) }
         if !missing.isEmpty {
             for part in missing { Output.note("not seen: \(part)") }
             throw Failure("", exitCode: 2)
@@ -72,6 +72,12 @@ extension ObjectRecord {
         case (.internet(let socket), _): socket.state == .listening || socket.state == .unconnected
         default: true
         }
+    }
+
+    /// What is not seen of what a list shows. Who waits on a System V queue is no part of it: the kernel keeps no
+    /// list of who has one open, so that no row could show it.
+    static func missing(_ view: HostView) -> [MissingPart] {
+        view.missing.filter { $0.kinds != [.sysvMsg] }
     }
 
     /// What the JSON of a row has beyond its columns.

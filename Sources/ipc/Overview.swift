@@ -41,7 +41,7 @@ enum Overview {
         if let full = objects.filter({ ($0.fraction ?? 0) >= 0.8 }).max(by: { ($0.fraction ?? 0) < ($1.fraction ?? 0) }) {
             return Colour.yellow("Nearly full: \(full.address) (\(Int((full.fraction ?? 0) * 100)) %).")
         }
-        if let part = view.missing.first { return "Not seen: \(part)." }
+        if let part = ObjectRecord.missing(view).first { return "Not seen: \(part)." }
         return "Nothing is full."
     }
 
