@@ -23,10 +23,7 @@ final class SystemVQueueSource: Source {
         } else if deadline.hasPassed {
             throw nothingThere(selection)
         } else {
-            guard let ready = try Patience.retry(until: deadline, { try queue.tryReceive(wanted) }) else {
-                throw IPCError(.timedOut, "msgrcv", "\(address)", hint: "no message of that kind came in time")
-            }
-            message = ready
+            message = try Bridge.wait { [self] in try await queue.receive(wanted, until: deadline) }
         }
         return Parcel(bytes: message.bytes, type: message.type)
     }
@@ -102,8 +99,9 @@ final class SystemVQueueSink: Sink {
             throw IPCError(
                 .resourceTemporarilyUnavailable, "msgsnd", "\(address)", hint: "the queue is full: \(fill); wait with --timeout")
         }
-        let sent = try Patience.retry(until: deadline) { try queue.trySend(parcel.bytes, type: type) ? true : nil }
-        if sent == nil {
+        do {
+            try Bridge.wait { [self] in try await queue.send(parcel.bytes, type: type, until: deadline) }
+        } catch let error as IPCError where error.code == .timedOut {
             throw IPCError(.timedOut, "msgsnd", "\(address)", hint: "the queue is full: \(fill)")
         }
     }

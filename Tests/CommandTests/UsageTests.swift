@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+import InterprocessTestKit
+import Testing
+
+/// What people mistype, and what they ask for that is not there.
+@Suite struct UsageTests {
+    @Test(arguments: [
+        (["sned", "mq:/x"], "send"), (["recieve", "mq:/x"], "receive"), (["lsit"], "list"), (["delete", "mq:/x"], "remove"),
+        (["send", "mqq:/x", "a"], "mq:/x"), (["list", "fifos"], "fifo"), (["list", "--filter", "usd > 3"], "used"),
+        (["list", "-o", "adress"], "address"), (["lock", "file:/x"], "not built"), (["send", "shm:/x", "a"], "not built"),
+        (["receive", "topic:a"], "not built"), (["create", "unix:/tmp/x"], "--listen"), (["send", "mq:x", "a"], "/x"),
+        (["send", "mq:/x", "--type", "3", "a"], "sysv-msg"), (["send", "sysv-msg:1", "--priority", "3", "a"], "mq"),
+        (["send", "mq:/x", "--no-wait", "--timeout", "1s", "a"], "exclude"), (["send", "mq:/x", "--timeout", "1x"], "500ms"),
+        (["receive", "mq:/x", "--count", "0"], "from 1 up"), (["receive", "unix-datagram:/tmp/x"], "--listen"),
+        (["receive", "mq:/x", "--listen"], "sockets"), (["receive", "unix:/x", "--fds"], "COMMAND"),
+        (["send", "pipe:[7]", "x"], "looked at"), (["receive", "sysv-msg:private"], "create"), (["remove"], "ipc remove"),
+        (["chmod", "0999", "mq:/x"], "0600"), (["chown", "no-such-user-here", "mq:/x"], "no user"), (["--bogus"], "--bogus"),
+        (["relay", "mq:/a", "mq:/a"], "same"), (["relay", "mq:/a", "mq:/b", "--both"], "--both"),
+    ])
+    func areUsageErrors(_ words: [String], _ mentions: String) throws {
+        let outcome = try Peer([Checkout.command.string] + words).finish()
+        #expect(outcome.status == .exited(64), "\(words)")
+        #expect(outcome.errorText.contains(mentions), "\(outcome.errorText)")
+        #expect(outcome.output.isEmpty)
+    }
+
+    @Test(arguments: [
+        "create", "send", "receive", "relay", "show", "list", "remove", "chmod", "chown", "tour", "completions",
+    ])
+    func everyVerbShowsExamples(_ verb: String) throws {
+        let help = try ipc(verb, "--help").text
+        #expect(help.contains("Example"))
+        #expect(help.contains("ipc \(verb)"))
+    }
+
+    @Test func theHelpShowsWhatIsBuiltAndNothingElse() throws {
+        let help = try ipc("--help").text
+        for verb in ["send", "receive, recv", "list, ls", "remove, rm", "tour"] { #expect(help.contains("  \(verb)")) }
+        for verb in ["  lock", "  post", "  watch", "  doctor", "tour-peer"] { #expect(!help.contains(verb)) }
+    }
+
+    @Test func aReaderThatGoesAwayEndsItQuietly() throws {
+        let command = Checkout.command.string
+        let outcome = try Peer.shell("yes 0123456789 | head -c 3000000 > /dev/shm/$$; '\(command)' receive file:/dev/shm/$$ | head -c 5; echo; rm /dev/shm/$$").finish()
+        #expect(outcome.text == "01234\n")
+        #expect(outcome.errorText == "")
+    }
+
+    @Test func completionsAreScripts() throws {
+        for shell in ["bash", "zsh", "fish"] { #expect(try ipc("completions", shell).text.contains("ipc")) }
+        try ipc("completions", "tcsh", expecting: 64)
+    }
+
+    @Test func colourIsForTerminalsUnlessForced() throws {
+        let help = { (environment: [String: String]) throws -> String in
+            try Peer([Checkout.command.string], environment: environment).finish().text
+        }
+        #expect(try !help([:]).contains("\u{1b}["))
+        #expect(try help(["FORCE_COLOR": "1", "NO_COLOR": ""]).contains("\u{1b}["))
+        #expect(try !help(["FORCE_COLOR": "1", "NO_COLOR": "1"]).contains("\u{1b}["))
+    }
+}
