@@ -9,6 +9,10 @@ enum Carriers {
         case (.file, .path(let path)): return try FileSource(address, path, follow: plan.follow)
         case (.mq, .object(let name)): return try MessageQueueSource(address, name)
         case (.sysvMsg, _): return try SystemVQueueSource(address)
+        case (.unix, _), (.unixSeqpacket, _), (.tcp, _): return try duplex(address, plan)
+        case (.unixDatagram, _), (.udp, _):
+            if plan.listen || plan.listenIfNobodyDoes { return try DatagramSource(address) }
+            throw Failure.unfit(address, "who receives datagrams must be bound: add --listen")
         default: throw unfit(address, "receive from")
         }
     }
@@ -18,13 +22,23 @@ enum Carriers {
         case (.file, .path(let path)): return try FileSink(address, path, create: plan.create)
         case (.mq, .object(let name)): return try MessageQueueSink(address, name, create: plan.create)
         case (.sysvMsg, _): return try SystemVQueueSink(address, create: plan.create)
+        case (.unix, _), (.unixSeqpacket, _), (.tcp, _):
+            return try duplex(address, SourcePlan(deadline: plan.deadline, noWait: plan.noWait))
+        case (.unixDatagram, _), (.udp, _): return try DatagramSink(address)
         default: throw unfit(address, "send to")
         }
     }
 
     /// A connection, for both ways.
     static func duplex(_ address: Address, _ plan: SourcePlan) throws -> any Duplex {
-        throw unfit(address, "relay both ways with")
+        guard address.kind.hasConnections else { throw unfit(address, "relay both ways with") }
+        if plan.listen { return try SocketOpening.listen(address, plan) }
+        guard plan.listenIfNobodyDoes else { return try SocketOpening.connect(address, plan) }
+        do {
+            return try SocketOpening.connect(address, plan)
+        } catch let error as IPCError where error.errno == .connectionRefused || error.errno == .noSuchFileOrDirectory {
+            return try SocketOpening.listen(address, plan)
+        }
     }
 
     /// Why nothing can be done with this address.

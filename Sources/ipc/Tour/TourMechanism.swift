@@ -62,7 +62,7 @@ enum TourMechanism: String, CaseIterable, Sendable {
     }
 
     /// Datagrams that may be on their way before the other side says that it has them; nil where the kernel waits.
-    var window: Int? { self == .udp ? 16 : nil }
+    var window: Int? { self == .udp ? 8 : nil }
 }
 
 /// What a stop of the tour showed.

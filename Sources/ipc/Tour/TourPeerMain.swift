@@ -16,7 +16,7 @@ enum TourPeerMain {
             try sysSetCloseOnExec(4, true)
             var receiver = TourReceiver(control, mechanism, try source(mechanism, words[4], control))
             try receiver.run(size: size, rounds: rounds)
-            sysExit(0)
+            Cleaning.exit(0)
         } catch let error as IPCError {
             fail(control, Failure(error).description)
         } catch {
@@ -26,7 +26,7 @@ enum TourPeerMain {
 
     private static func fail(_ control: TourControl, _ reason: String) -> Never {
         try? control.say("failed \(reason)")
-        sysExit(1)
+        Cleaning.exit(1)
     }
 
     private static func source(
@@ -44,8 +44,12 @@ enum TourPeerMain {
         default:
             let address = try Address(address)
             let source = try Carriers.source(
-                address, SourcePlan(follow: address.kind == .file, listen: address.kind.isSocket))
-            try control.say("ready \(address)")
+                address,
+                SourcePlan(
+                    follow: address.kind == .file, listen: address.kind.isSocket,
+                    wantsDescriptors: mechanism == .descriptor))
+            let bound = (source as? ListeningSource)?.boundAddress ?? (source as? DatagramSource)?.boundAddress ?? address
+            try control.say("ready \(bound)")
             return source
         }
     }

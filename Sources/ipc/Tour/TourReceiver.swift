@@ -30,6 +30,12 @@ struct TourReceiver {
         if keepsAll { file.reserveCapacity(size) }
         var received = 0
         var pieces = 0
+        var source = source
+        if mechanism == .descriptor {
+            guard let parcel = try source.receive(.first, limit: 1, until: .never), let file = parcel.descriptors.first
+            else { throw Failure("no descriptor came") }
+            source = DescriptorSource(file)
+        }
         while received < size {
             guard let parcel = try source.receive(.first, limit: mechanism.pieceBytes, until: .never) else {
                 throw Failure("the stream ended after \(received) of \(size) bytes")
@@ -66,4 +72,20 @@ struct TourReceiver {
         defer { kept.removeFirst(TourSender.pingBytes) }
         return Array(kept.prefix(TourSender.pingBytes))
     }
+}
+
+/// A file that came as a descriptor.
+private final class DescriptorSource: Source {
+    private let file: OwnedDescriptor
+
+    init(_ number: CInt) { file = OwnedDescriptor(adopting: number) }
+
+    var keepsBoundaries: Bool { false }
+
+    func receive(_ selection: Selection, limit: Int, until deadline: Deadline) throws -> Parcel? {
+        let bytes = try readUpTo(limit, file.rawValue)
+        return bytes.isEmpty ? nil : Parcel(bytes: bytes)
+    }
+
+    func peek(_ selection: Selection, index: Int, until deadline: Deadline) throws -> Parcel? { nil }
 }

@@ -31,7 +31,7 @@ struct TourSender {
             let piece = try readUpTo(min(mechanism.pieceBytes, file.size - sent), descriptor.rawValue)
             if piece.isEmpty { throw Failure("\(file.path) became shorter") }
             if let window = mechanism.window, credit == 0 {
-                _ = try control.hear()
+                _ = try control.hear(within: .seconds(5))
                 credit += window / 2
             }
             try send(piece)

@@ -40,7 +40,13 @@ struct TourStop {
             _ = try Objects.create(address, CreationPlan(permissions: .ownerOnly, exclusive: true))
             defer { try? sysUnlink(path) }
             return try through(address)
-        default: throw Failure("not built yet")
+        case .unix, .unixDatagram, .unixSeqpacket:
+            guard let kind = Address.Kind(rawValue: mechanism.rawValue) else { throw Failure("no kind of that name") }
+            return try through(.unix(directory.appending("socket"), kind: kind))
+        case .tcp: return try through(.tcp(host: "127.0.0.1", port: 0))
+        case .udp: return try through(.udp(host: "127.0.0.1", port: 0))
+        case .descriptor: return try throughDescriptor()
+        case .fifo, .pipeWriters, .splice: throw Failure("not built yet")
         }
     }
 
@@ -62,6 +68,21 @@ struct TourStop {
         guard words.count == 2, words[0] == "ready" else { throw Failure("the other process said \(words)") }
         let sink = try Carriers.sink(try Address(words[1]), SinkPlan(deadline: .after(.seconds(10))))
         return try sender(peer).send(through: sink)
+    }
+
+    /// Not the bytes but the open file itself goes to the other process, which reads it.
+    private func throughDescriptor() throws -> TourResult {
+        let peer = try peer("\(Address.unix(directory.appending("socket")))")
+        defer { peer.end() }
+        _ = try peer.control.hear()
+        let sink = try Carriers.sink(.unix(directory.appending("socket")), SinkPlan(deadline: .after(.seconds(10))))
+        let open = try file.open()
+        let start = sysMonotonicNanoseconds()
+        try sink.send(Parcel(bytes: [0], descriptors: [open.rawValue]), until: .never)
+        let sender = sender(peer)
+        var result = try sender.outcome(start: start)
+        try sender.ping(&result) { try sink.send(Parcel(bytes: $0, descriptors: [open.rawValue]), until: .never) }
+        return result
     }
 
     private func throughPipe() throws -> TourResult {
