@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import InterprocessSyscalls
 import InterprocessTestKit
+import SystemPackage
 import Testing
 
 /// POSIX queues, with Python's posix_ipc at the other side.
@@ -137,7 +138,7 @@ import Testing
         #expect(row.contains("644"))
         let waiting = try start("receive", address)
         try eventually("it waits in msgrcv") {
-            String(decoding: try Checkout.contents(of: "/proc/\(waiting.processID)/wchan"), as: UTF8.self).contains("msgrcv")
+            String(decoding: try Checkout.contents(of: FilePath("/proc/\(waiting.processID)/wchan")), as: UTF8.self).contains("msgrcv")
         }
         _ = try Peer.shell("ipcrm -Q \(key)").finish()
         let outcome = try waiting.finish()

@@ -49,7 +49,7 @@ import Testing
             """)
         let port = try #require(try server.readLine())
         try ipc("send", "tcp:127.0.0.1:\(port)", "over tcp")
-        #expect(try server.readLine() == "b'over tcp'")
+        #expect(try server.finish().text == "b'over tcp'\n")
 
         let receiver = try start("receive", "tcp:127.0.0.1:\(port)", "--listen")
         try eventually("nc is answered") {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import InterprocessTestKit
+import SystemPackage
 import Testing
 
 @Suite struct TourTests {
@@ -33,7 +34,7 @@ import Testing
         _ = try tour.readLine()
         tour.kill(15)
         #expect(try tour.wait() == .signaled(15))
-        #expect(!exists("/tmp/ipc-tour-\(tour.processID)"))
+        #expect(!exists(FilePath("/tmp/ipc-tour-\(tour.processID)")))
         #expect(try !ipc("list", "mq").text.contains("ipc-tour-\(tour.processID)"))
     }
 }
