@@ -29,7 +29,7 @@ struct ShowCommand: ParsableCommand {
         guard HostView.kinds.contains(address.kind) else {
             throw Failure.unfit(address, "to show a \(address.kind.title) is not built yet")
         }
-        let object = try HostView.lookUp(address)
+        let object = try HostView.lookUp(Objects.canonical(address))
         if json {
             Output.line(ObjectRecord.json(object).text)
         } else {

@@ -48,7 +48,7 @@ final class DatagramSink: Sink {
     }
 
     var keepsBoundaries: Bool { true }
-    var largestMessage: Int? { address.kind == .udp ? 8192 : 32768 }
+    var largestMessage: Int? { 8192 }
 
     func send(_ parcel: Parcel, until deadline: Deadline) throws {
         if !parcel.descriptors.isEmpty {

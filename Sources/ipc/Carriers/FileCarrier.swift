@@ -109,7 +109,7 @@ final class FileSink: Sink {
 
     static func hint(_ error: Errno) -> String {
         switch error {
-        case .noSuchFileOrDirectory: "make it with ipc create, or send with --create"
+        case .noSuchFileOrDirectory: "make it with: ipc create, or send with --create"
         case .invalidArgument: "that is not an ordinary file"
         default: ""
         }

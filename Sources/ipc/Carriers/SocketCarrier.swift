@@ -125,7 +125,8 @@ final class PacketCarrier: Source, Sink {
     }
 
     var keepsBoundaries: Bool { true }
-    var largestMessage: Int? { 32768 }
+    /// Of a stream, pieces that every kind of queue takes as it comes: who knows where they go next.
+    var largestMessage: Int? { 8192 }
 
     func receive(_ selection: Selection, limit: Int, until deadline: Deadline) throws -> Parcel? {
         var message = try SocketCalls.patient(deadline) { () throws(IPCError) in

@@ -64,7 +64,7 @@ extension Objects {
     static func reworded(_ error: IPCError) -> IPCError {
         var error = error
         switch error.code {
-        case .notFound: error.hint = "there is no such queue; make it with ipc create, or send with --create"
+        case .notFound: error.hint = "there is no such queue; make it with: ipc create \(error.subject)"
         case .alreadyExists: error.hint = "without --exclusive it would be opened as it is"
         default: break
         }

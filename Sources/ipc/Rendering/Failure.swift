@@ -24,7 +24,8 @@ struct Failure: Error, CustomStringConvertible {
     init(_ error: IPCError) {
         let cause = Failure.words(for: error)
         var text = "\(error.subject): \(cause)"
-        if !error.hint.isEmpty { text += ": \(error.hint)" }
+        let hint = Failure.hint(of: error)
+        if !hint.isEmpty { text += ": \(hint)" }
         self.init(text, exitCode: Failure.exitCode(for: error))
     }
 
@@ -54,6 +55,16 @@ struct Failure: Error, CustomStringConvertible {
             default: error.code == .system || error.code == .invalidArgument ? "\(errno)" : error.code.description
             }
         return "\(words) (\(errno.symbolicName))"
+    }
+
+    /// The library's hints name its own options where it has some; these name the command's.
+    private static func hint(of error: IPCError) -> String {
+        guard error.hint.contains(".openOrCreate") || error.hint.contains(".createExclusive") else { return error.hint }
+        switch error.code {
+        case .notFound: return "make it with: ipc create \(error.subject)"
+        case .alreadyExists: return "without --exclusive it would be opened as it is"
+        default: return error.hint
+        }
     }
 
     /// The table of the contract, from errno first; the code decides where no call was made.
