@@ -57,18 +57,21 @@ struct ListenerCore: ~Copyable, Sendable {
                 return SocketCore(OwnedDescriptor(adopting: number), core.kind, SocketAddress(address) ?? .unnamed)
             } catch {
                 switch error {
-                case .wouldBlock: return nil
+                // A stopped unix listener that does not block says EAGAIN for ever; only poll knows.
+                case .wouldBlock: if try core.descriptor.isReady(.end) { throw stopped(.invalidArgument) } else { return nil }
                 // The connection was gone before it was taken, or its network failed: the next one, please.
                 case .connectionAbort, .connectionReset, .protocolError, .networkDown, .networkUnreachable, .noRouteToHost,
                     .hostIsDown, .protocolNotAvailable:
                     continue
-                case .invalidArgument:
-                    throw IPCError(
-                        code: .removed, call: "accept4", errno: error, subject: core.subject, hint: "the listener was stopped")
+                case .invalidArgument: throw stopped(error)
                 default: throw core.failure(error, "accept4")
                 }
             }
         }
+    }
+
+    private func stopped(_ error: Errno) -> IPCError {
+        IPCError(code: .removed, call: "accept4", errno: error, subject: core.subject, hint: "the listener was stopped")
     }
 
     func accept(until deadline: Deadline, retryOnInterrupt: Bool) throws(IPCError) -> SocketCore {

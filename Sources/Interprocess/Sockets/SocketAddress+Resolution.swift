@@ -31,6 +31,9 @@ extension SocketAddress {
     ) async throws(IPCError) -> [SocketAddress] {
         let (host, port) = try parts(hostAndPort)
         if let number = UInt16(port), let address = numeric(host, port: number) { return [address] }
+        if Task.isCancelled {
+            throw IPCError(.canceled, "getaddrinfo", hostAndPort, hint: "the waiting task was cancelled")
+        }
         let answer = try await Lookups.shared.resolve(host, port, until: deadline)
         return try addresses(answer, hostAndPort)
     }

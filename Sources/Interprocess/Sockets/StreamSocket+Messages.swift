@@ -67,7 +67,8 @@ extension StreamSocket {
 
     /// Receives up to `count` bytes and what came beside them; blocks the thread until there is at least one.
     ///
-    /// The kernel never merges bytes that came with different descriptors.
+    /// Bytes that were sent before those that carry descriptors may come in the same message, bytes sent after them never
+    /// do; descriptors of two sends are never mixed.
     ///
     /// - Parameters:
     ///   - count: how many bytes at most.
