@@ -28,6 +28,8 @@ let testSettings: [SwiftSetting] = [
 
 // A folder of Examples/ each, one line an entry.
 let examples: [String] = [
+    "sockets-echo",
+    "sockets-pass-descriptor",
 ]
 
 // A folder of Tests/ each, one line an entry.
