@@ -14,4 +14,13 @@ extension TestSyscalls {
         let number = status.split(separator: " ").first.flatMap { Int($0) }
         return number == Int(SYS_msgsnd) || number == Int(SYS_msgrcv)
     }
+
+    /// Lets a signal reach the calling thread; those of the cooperative pool block all.
+    package static func admitSignal(_ number: CInt) {
+        var only = sigset_t()
+        // SAFETY: the set is a local that lives through the calls.
+        unsafe sigemptyset(&only)
+        unsafe sigaddset(&only, number)
+        unsafe pthread_sigmask(SIG_UNBLOCK, &only, nil)
+    }
 }

@@ -46,6 +46,7 @@ package enum SignalStorm {
     @discardableResult
     package static func run<R>(everyNanoseconds interval: UInt64 = 200_000, _ body: () throws -> R) throws -> R {
         try TestSyscalls.installInterruptingHandler(10)
+        TestSyscalls.admitSignal(10)
         let thread = sysThreadID()
         let stop = Flag()
         let stopped = Flag()

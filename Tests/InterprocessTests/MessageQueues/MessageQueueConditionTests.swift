@@ -48,7 +48,8 @@ private let opening: [ConditionCase] = [
     },
     .row("mq_open", "name is just '/'") {
         expectErrno(.noSuchFileOrDirectory) { try open("/") }
-        #expect(throws: IPCError.self) { _ = try ObjectName("/") }
+        let error = #expect(throws: IPCError.self) { _ = try ObjectName("/") }
+        #expect(error?.code == .invalidName)
     },
     .row("mq_open", "mq_msgsize<=0") {
         let scratch = ScratchQueue()
