@@ -51,7 +51,7 @@ package enum FaultPlan {
         for step in steps(report.calls, exempt) {
             let check = LeakCheck()
             report.runs += 1
-            Faults.fail(number: step.number, with: step.error)
+            Faults.fail(number: step.number, except: exempt, with: step.error)
             do { try Watchdog.bound(limit, step.description) { try scenario() } } catch {
                 report.note(error, step)
             }
@@ -75,7 +75,7 @@ package enum FaultPlan {
         for step in steps(report.calls, exempt) {
             let check = LeakCheck()
             report.runs += 1
-            Faults.fail(number: step.number, with: step.error)
+            Faults.fail(number: step.number, except: exempt, with: step.error)
             do { try await Watchdog.bound(limit, step.description) { try await scenario() } } catch {
                 report.note(error, step)
             }
@@ -93,7 +93,7 @@ package enum FaultPlan {
     }
 
     private static func steps(_ calls: [String], _ exempt: Set<String>) -> [Step] {
-        calls.enumerated().filter { !exempt.contains($0.element) }.flatMap { index, call in
+        calls.filter { !exempt.contains($0) }.enumerated().flatMap { index, call in
             [plausible(call), .interrupted].map { Step(number: index, call: call, error: $0) }
         }
     }

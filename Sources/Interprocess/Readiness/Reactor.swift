@@ -175,8 +175,18 @@ public final class Reactor: TaskExecutor, Sendable {
     // MARK: The thread
 
     private func ring() {
-        // EAGAIN means that the bell is ringing already.
-        try? sysEventCounterAdd(bell.rawValue, 1)
+        while true {
+            do throws(Errno) {
+                try sysEventCounterAdd(bell.rawValue, 1)
+                return
+            } catch where error == .resourceTemporarilyUnavailable || error == .badFileDescriptor {
+                // It rings already, or there is nobody left to hear it.
+                return
+            } catch {
+                // A bell that is not rung is a wait that never ends.
+                continue
+            }
+        }
     }
 
     private func run() {

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+import Interprocess
+import InterprocessTestKit
+import Testing
+
+@Suite(.enabled(if: FaultPlan.isAvailable, "faults exist in debug builds only")) struct MessageQueueFaultTests {
+    @Test func everyCallOfAPOSIXQueueMayFailOnce() async {
+        await #expect(processExitsWith: .success) {
+            let scratch = ScratchName()
+            let name = scratch.objectName()
+            let report = try FaultPlan.sweep {
+                defer { try? MessageQueue.unlink(name) }
+                let queue = try MessageQueue(name, mode: .openOrCreate, limits: .init(maxMessages: 4, messageSizeBytes: 64))
+                try queue.send([1, 2, 3], priority: 7)
+                _ = try queue.trySend([4])
+                _ = try queue.receive()
+                _ = try queue.receive(until: .after(.seconds(5)))
+                _ = try queue.tryReceive()
+                _ = try queue.status()
+            }
+            #expect(report.problems.isEmpty, "\(report)")
+            #expect(report.thrown > 6, "\(report)")
+        }
+    }
+
+    @Test func everyCallOfASystemVQueueMayFailOnce() async {
+        await #expect(processExitsWith: .success) {
+            let report = try FaultPlan.sweep {
+                let queue = try SystemVMessageQueue(key: .private, mode: .createExclusive, lifetime: .removeOnClose)
+                try queue.send([1, 2, 3], type: 7)
+                _ = try queue.trySend([4])
+                _ = try queue.receive()
+                _ = try queue.tryReceive(.exactly(1))
+                _ = try queue.tryReceive()
+                _ = try queue.status()
+            }
+            // What IPC_RMID fails to remove is removed by the scratch's owner below.
+            #expect(report.problems.isEmpty, "\(report)")
+            #expect(report.thrown > 4, "\(report)")
+        }
+    }
+}
