@@ -15,6 +15,7 @@ package enum PipeFlags {
     package static let readWrite: CInt = O_RDWR
     package static let accessMask: CInt = O_ACCMODE
     package static let noFollow: CInt = O_NOFOLLOW
+    package static let pathOnly: CInt = O_PATH
     package static let currentDirectory: CInt = AT_FDCWD
 }
 
@@ -218,22 +219,5 @@ package func sysMakeNodeFIFO(at directory: CInt = AT_FDCWD, _ path: FilePath, mo
     _ = try invoke("mknodat") {
         // SAFETY: the string outlives the call; the kernel copies it.
         unsafe path.withPlatformString { unsafe cip_mknodat_fifo(directory, $0, mode) }
-    }
-}
-
-// MARK: Being told of an open
-
-/// inotify_init1(2), close-on-exec, not blocking.
-package func sysNotifyCreate() throws(Errno) -> CInt {
-    try invoke("inotify_init1") { inotify_init1(CInt(IN_CLOEXEC | IN_NONBLOCK)) }
-}
-
-/// inotify_add_watch(2) for opens, of the file itself.
-package func sysNotifyOpens(_ notifier: CInt, _ path: FilePath) throws(Errno) {
-    _ = try invoke("inotify_add_watch") {
-        // SAFETY: the string outlives the call; the kernel copies it.
-        unsafe path.withPlatformString {
-            unsafe inotify_add_watch(notifier, $0, UInt32(IN_OPEN | IN_MOVE_SELF | IN_DELETE_SELF | IN_ATTRIB))
-        }
     }
 }

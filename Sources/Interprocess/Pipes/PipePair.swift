@@ -41,4 +41,9 @@ public struct PipePair: ~Copyable, Sendable {
         self.reader = reader
         self.writer = writer
     }
+
+    init(reader: consuming PipeReader, writer: consuming PipeWriter) {
+        self.reader = reader
+        self.writer = writer
+    }
 }
