@@ -42,6 +42,7 @@ package final class Peer: Sendable {
         _ arguments: [String], descriptors: [CInt: CInt] = [:], environment: [String: String] = [:]
     ) throws {
         guard let program = Program.find(arguments[0]) else { throw PeerFailure("no program \(arguments[0])") }
+        Self.sealInherited
         var variables = TestSyscalls.environment().filter { variable in
             !environment.keys.contains { variable.hasPrefix($0 + "=") }
         }
@@ -58,6 +59,11 @@ package final class Peer: Sendable {
         processID = try sysSpawn(program, arguments: arguments, environment: variables, descriptors: table)
         process = OwnedNumber(try sysOpenProcess(processID))
     }
+
+    /// Whoever started the tests may have left descriptors open for everybody; a peer is not to get them.
+    private static let sealInherited: Void = {
+        for number in LeakCheck.descriptors().keys where number > 2 { try? sysSetCloseOnExec(number, true) }
+    }()
 
     deinit {
         state.withLock { state in

@@ -24,7 +24,7 @@ import Testing
         #expect(throws: Errno.noSuchFileOrDirectory) { try sysStatus(folder) }
     }
 
-    @Test(.requires("ipcmk")) func theMessageQueueGoes() throws {
+    @Test(.requires("perl")) func theMessageQueueGoes() throws {
         var scratch: ScratchName? = ScratchName()
         let key = try #require(scratch?.key())
         #expect(!TestSyscalls.messageQueueExists(key: key))
