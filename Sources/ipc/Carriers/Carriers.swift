@@ -7,6 +7,7 @@ enum Carriers {
     static func source(_ address: Address, _ plan: SourcePlan) throws -> any Source {
         switch (address.kind, address.name) {
         case (.file, .path(let path)): return try FileSource(address, path, follow: plan.follow)
+        case (.fifo, .path(let path)): return try FIFOSource(address, NamedPipe(path), plan)
         case (.mq, .object(let name)): return try MessageQueueSource(address, name)
         case (.sysvMsg, _): return try SystemVQueueSource(address)
         case (.unix, _), (.unixSeqpacket, _), (.tcp, _): return try duplex(address, plan)
@@ -20,6 +21,7 @@ enum Carriers {
     static func sink(_ address: Address, _ plan: SinkPlan) throws -> any Sink {
         switch (address.kind, address.name) {
         case (.file, .path(let path)): return try FileSink(address, path, create: plan.create)
+        case (.fifo, .path(let path)): return try FIFOSink(address, NamedPipe(path), plan)
         case (.mq, .object(let name)): return try MessageQueueSink(address, name, create: plan.create)
         case (.sysvMsg, _): return try SystemVQueueSink(address, create: plan.create)
         case (.unix, _), (.unixSeqpacket, _), (.tcp, _):

@@ -21,6 +21,9 @@ enum Objects {
         case (.file, .path(let path)):
             try createFile(address, path, plan)
             return canonical(address)
+        case (.fifo, .path(let path)):
+            try NamedPipe(path).create(plan.mode, permissions: plan.permissions)
+            return canonical(address)
         case (.mq, .object(let name)): return try createQueue(name, plan)
         case (.sysvMsg, _): return try createSystemVQueue(address, plan)
         case (.unix, _), (.unixDatagram, _), (.unixSeqpacket, _), (.tcp, _), (.udp, _):

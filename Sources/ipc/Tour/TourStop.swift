@@ -46,7 +46,12 @@ struct TourStop {
         case .tcp: return try through(.tcp(host: "127.0.0.1", port: 0))
         case .udp: return try through(.udp(host: "127.0.0.1", port: 0))
         case .descriptor: return try throughDescriptor()
-        case .fifo, .pipeWriters, .splice: throw Failure("not built yet")
+        case .fifo:
+            let pipe = NamedPipe(directory.appending("fifo"))
+            try pipe.create()
+            defer { _ = try? pipe.remove() }
+            return try through(.fifo(pipe.path))
+        case .pipeWriters, .splice: throw Failure("not built yet")
         }
     }
 
