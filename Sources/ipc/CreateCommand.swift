@@ -7,9 +7,10 @@ struct CreateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "create", abstract: "Make a fifo, a message queue or a file; print its address.",
         discussion: """
-            What is there already is opened and left as it is, unless --exclusive asks for a new one (exit code 6).
-            The mode asked for is the mode given, whatever the umask says. Sockets are made by listening:
-            ipc receive unix:/run/app.sock --listen.
+            What is there already is opened and left as it is, unless --exclusive asks
+            for a new one (exit code 6). The mode asked for is the mode given, whatever
+            the umask says. Sockets are made by listening: ipc receive
+            unix:/run/app.sock --listen.
 
             Examples:
               ipc create fifo:/tmp/f

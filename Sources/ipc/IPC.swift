@@ -41,19 +41,23 @@ struct IPC: ParsableCommand {
         usage: "ipc VERB ADDRESS …",
         discussion: """
             An address is kind:name.
-              fifo:/run/log                      named pipe
-              unix:/run/app.sock  unix:@name     unix socket (also unix-datagram, unix-seqpacket)
-              tcp:localhost:8080  udp:[::1]:53   internet socket
-              mq:/orders                         POSIX message queue
-              sysv-msg:0x2a  sysv-msg:id=7  sysv-msg:/etc/hostname#1
-                                                 System V message queue: by key, id, or file and project
-              file:/tmp/ledger                   ordinary file: appended to, followed
+              fifo:/run/log          named pipe
+              unix:/run/app.sock     unix socket; unix:@name has no path;
+                                     unix-datagram, unix-seqpacket likewise
+              tcp:localhost:8080     internet socket; udp:[::1]:53
+              mq:/orders             POSIX message queue
+              sysv-msg:0x2a          System V message queue; by id:
+                                     sysv-msg:id=7, by file and project:
+                                     sysv-msg:/etc/hostname#1
+              file:/tmp/ledger       ordinary file, appended to and followed
 
-            Two terminals:
-              ipc receive fifo:/tmp/f            ipc create fifo:/tmp/f && ipc send fifo:/tmp/f hello
+            To try it, in two terminals:
+              ipc receive unix:@hello --listen
+              ipc send unix:@hello 'good morning'
 
-            Exit codes: 0 done, 1 failed, 2 partial view, 3 no such object, 4 would block or timed out,
-            5 permission denied, 6 exists already, 7 the other side is gone, 64 usage.
+            Exit codes: 0 done, 1 failed, 2 partial view, 3 no such object, 4 would
+            block or timed out, 5 permission denied, 6 exists already, 7 the other side
+            is gone, 64 usage.
             """,
         version: "0.1.0",
         groupedSubcommands: [

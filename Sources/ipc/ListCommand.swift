@@ -7,9 +7,10 @@ struct ListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "What is on this host, and who has it open.",
         discussion: """
-            Without KIND: everything that has a name, and listening sockets. Connections, unnamed pipes and event
-            counters come with --all, or when their kind is asked for. Ends with 2, and says why, if not all of the
-            host could be seen.
+            Without KIND: everything that has a name, and listening sockets.
+            Connections, unnamed pipes and event counters come with --all, or when their
+            kind is asked for. Ends with 2, and says why, if not all of the host could
+            be seen.
 
             Examples:
               ipc list

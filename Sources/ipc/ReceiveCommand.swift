@@ -7,12 +7,14 @@ struct ReceiveCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "receive", abstract: "Receive from an address to standard output.",
         discussion: """
-            Takes one message, its bytes untouched, unless --count or --follow ask for more. On streams (fifo, unix,
-            tcp, file) it copies until the other side ends. Sockets are connected to; with --listen the command binds
-            the address itself, serves one connection or one datagram, and takes its path away again.
+            Takes one message, its bytes untouched, unless --count or --follow ask for
+            more. On streams (fifo, unix, tcp, file) it copies until the other side
+            ends. Sockets are connected to; with --listen the command binds the address
+            itself, serves one connection or one datagram, and takes its path away
+            again.
 
-            --json prints one object a line: schema, size, time (seconds since 1970), text or base64, and where they
-            apply type, priority, sender {pid, uid, gid}.
+            --json prints one object a line: schema, size, time (seconds since 1970),
+            text or base64, and where they apply type, priority, sender {pid, uid, gid}.
 
             Examples:
               ipc receive mq:/orders

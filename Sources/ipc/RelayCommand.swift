@@ -8,9 +8,10 @@ struct RelayCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "relay", abstract: "Pass everything that arrives at one address on to another.",
         discussion: """
-            Any kind to any kind. Borders of messages, types and priorities are kept where both sides have them; a
-            side that is full slows the other down. FROM, if it is a socket, is connected to if somebody listens
-            there, and listened on if not; TO is connected to.
+            Any kind to any kind. Borders of messages, types and priorities are kept
+            where both sides have them; a side that is full slows the other down. FROM,
+            if it is a socket, is connected to if somebody listens there, and listened
+            on if not; TO is connected to.
 
             Examples:
               ipc relay fifo:/tmp/in mq:/orders
@@ -64,7 +65,8 @@ struct RelayCommand: ParsableCommand {
     func run() throws {
         Cleaning.onSignals()
         let sourcePlan = SourcePlan(
-            follow: follow, listen: listen, listenIfNobodyDoes: from.kind.isSocket && !listen, deadline: deadline)
+            follow: follow, listen: listen, listenIfNobodyDoes: from.kind.isSocket && !listen,
+            wantsDescriptors: from.kind.isUnix && to.kind.isUnix, deadline: deadline)
         let sinkPlan = SinkPlan(create: create, deadline: deadline)
         if both { return try relayBothWays(sourcePlan, sinkPlan) }
         var source = try Carriers.source(from, sourcePlan)

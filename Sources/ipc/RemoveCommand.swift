@@ -7,11 +7,13 @@ struct RemoveCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "remove", abstract: "Remove objects: fifos, socket paths, queues, files.",
         discussion: """
-            Who waits on a System V queue is told (EIDRM); who has a fifo or a POSIX queue open may go on with it.
-            All addresses are tried; the exit code is that of the first that failed.
+            Who waits on a System V queue is told (EIDRM); who has a fifo or a POSIX
+            queue open may go on with it. All addresses are tried; the exit code is that
+            of the first that failed.
 
-            --orphaned removes only what nobody seems to use any more: queues whose users are gone, socket paths that
-            nobody is bound to. Look first with --dry-run.
+            --orphaned removes only what nobody seems to use any more: queues whose
+            users are gone, socket paths that nobody is bound to. Look first with
+            --dry-run.
 
             Examples:
               ipc remove mq:/orders

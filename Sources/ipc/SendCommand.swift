@@ -7,9 +7,10 @@ struct SendCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "send", abstract: "Send DATA, or standard input, to an address.",
         discussion: """
-            Where messages have borders (mq, sysv-msg, unix-datagram, unix-seqpacket, udp) all of the input is one
-            message, unless --lines or --frame cut it. On streams (fifo, unix, tcp, file) it is copied as it is.
-            A fifo waits for a reader; a socket to which nobody listens fails at once.
+            Where messages have borders (mq, sysv-msg, unix-datagram, unix-seqpacket,
+            udp) all of the input is one message, unless --lines or --frame cut it. On
+            streams (fifo, unix, tcp, file) it is copied as it is. A fifo waits for a
+            reader; a socket to which nobody listens fails at once.
 
             Examples:
               ipc send mq:/orders --priority 5 'two coffees'

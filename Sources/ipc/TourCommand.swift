@@ -9,9 +9,10 @@ struct TourCommand: ParsableCommand {
         commandName: "tour",
         abstract: "Pass a file between two processes through every mechanism; verify and time it.",
         discussion: """
-            For each mechanism a second process is started; it receives FILE and tells its CRC-32, then takes 64-byte
-            messages one at a time: the time that each is on its way, by the clock that both share, gives the median
-            and the 99th percentile. Ends with 1 if anything did not arrive as it was sent.
+            For each mechanism a second process is started; it receives FILE and tells
+            its CRC-32, then takes 64-byte messages one at a time: the time that each is
+            on its way, by the clock that both share, gives the median and the 99th
+            percentile. Ends with 1 if anything did not arrive as it was sent.
 
             Examples:
               ipc tour
