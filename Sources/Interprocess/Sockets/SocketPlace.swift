@@ -126,6 +126,8 @@ struct BoundPath: ~Copyable, Sendable {
             }
             return status
         } catch {
+            // Still under the lock: what is there is what was just made, and nobody would remove it.
+            try? sysUnlink(at: directory, name)
             throw IPCError(error, "bind", subject, hint: "the new socket could not be looked at")
         }
     }

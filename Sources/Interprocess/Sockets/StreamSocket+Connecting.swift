@@ -60,4 +60,49 @@ extension StreamSocket {
     ) async throws(IPCError) -> StreamSocket {
         StreamSocket(try await SocketCore.connect(.stream(address), address, settings, until: deadline))
     }
+
+    // MARK: By the name of a host
+
+    /// Connects over TCP to `host:port`; tries each address that the host has, in order.
+    ///
+    /// - Parameters:
+    ///   - host: `example.org:443`, `localhost:http`, `[::1]:80`.
+    ///   - settings: options to set before connecting.
+    ///   - deadline: for all attempts together; the resolver does not know of it.
+    /// - Throws: as ``SocketAddress/resolve(_:)``; else the failure of the last address.
+    ///
+    /// Blocking: while the resolver looks the name up, and until the host answers.
+    ///
+    /// The corresponding C functions are `getaddrinfo(3)` and `connect(2)`.
+    public static func connect(
+        toHost host: String, settings: [SocketSetting] = [], until deadline: Deadline = .never
+    ) throws(IPCError) -> StreamSocket {
+        var last = nothing(host)
+        for address in try SocketAddress.resolve(host) {
+            do throws(IPCError) { return try connect(to: address, settings: settings, until: deadline) } catch { last = error }
+        }
+        throw last
+    }
+
+    /// Connects over TCP to `host:port`; suspends the task. Tries each address that the host has, in order.
+    ///
+    /// - Throws: as the blocking form; ``IPCError/Code/cancelled``.
+    public static func connect(
+        toHost host: String, settings: [SocketSetting] = [], until deadline: Deadline = .never
+    ) async throws(IPCError) -> StreamSocket {
+        var last = nothing(host)
+        for address in try await SocketAddress.resolve(host, until: deadline) {
+            do throws(IPCError) {
+                return try await connect(to: address, settings: settings, until: deadline)
+            } catch {
+                if error.code == .cancelled { throw error }
+                last = error
+            }
+        }
+        throw last
+    }
+
+    private static func nothing(_ host: String) -> IPCError {
+        IPCError(code: .notFound, call: "getaddrinfo", subject: "tcp:\(host)", hint: "the host has no address")
+    }
 }

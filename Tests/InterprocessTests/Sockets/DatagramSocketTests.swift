@@ -65,6 +65,19 @@ import Testing
         try await sending
     }
 
+    @Test func aConnectedSenderWaitsForTheReceiver() async throws {
+        let inbox = try DatagramSocket.bind(to: .unnamed)
+        let client = try DatagramSocket.connect(to: inbox.address)
+        var count = 0
+        while try client.trySend([1]) { count += 1 }
+        let late = #expect(throws: IPCError.self) { try client.send([0], until: .after(.milliseconds(20))) }
+        #expect(late?.code == .timedOut)
+        async let sending: Void = client.send(bytes("last"))
+        for _ in 0..<count { #expect(try await inbox.receive(upTo: 10).bytes == [1]) }
+        #expect(try await inbox.receive(upTo: 10).bytes == bytes("last"))
+        try await sending
+    }
+
     @Test func removesItsPath() throws {
         let scratch = ScratchName()
         let path = scratch.path()

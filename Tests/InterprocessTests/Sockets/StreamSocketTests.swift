@@ -161,6 +161,20 @@ func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         _ = listener.rawValue
     }
 
+    @Test func tcpByTheNameOfAHost() async throws {
+        // The host may have IPv6 first; nobody listens there, so the next address is tried.
+        let listener = try StreamListener.bind(to: .ipv4(.loopback, port: 0))
+        let host = "localhost:\(try #require(listener.address.port))"
+        let client = try await StreamSocket.connect(toHost: host)
+        let server = try await listener.accept()
+        try await client.send([1])
+        #expect(try await server.receive(upTo: 1) == [1])
+        #expect(try { try StreamSocket.connect(toHost: host).rawValue >= 0 }())
+        try listener.close()
+        let error = await #expect(throws: IPCError.self) { try await StreamSocket.connect(toHost: host).close() }
+        #expect(error?.code == .noPeer)
+    }
+
     @Test func tcpTryConnectNeverWaits() throws {
         let listener = try StreamListener.bind(to: .ipv4(.loopback, port: 0))
         let isThere = try StreamSocket.tryConnect(to: listener.address) != nil
