@@ -1,4 +1,5 @@
 // swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
 import PackageDescription
 
 // Every target speaks the same dialect: Swift 6, strict memory safety as an error, no hop to
@@ -37,6 +38,7 @@ let tests: [String] = [
     "InterprocessTests",
     "InterprocessTestKitTests",
     "CommandTests",
+    "TidyTests",
 ]
 
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
