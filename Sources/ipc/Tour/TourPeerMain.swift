@@ -5,7 +5,7 @@ import SystemPackage
 
 /// The hidden verb: the other process of a stop of the tour.
 enum TourPeerMain {
-    /// - Parameter words: role, mechanism, size, rounds, address.
+    /// - Parameter words: `receive`, mechanism, size, rounds, address; or `write`, mechanism, size, part, file.
     static func run(_ words: [String]) -> Never {
         let control = TourControl(reading: 3, writing: 4)
         do {
@@ -14,6 +14,13 @@ enum TourPeerMain {
             else { throw Failure("this verb is the tour's own") }
             try sysSetCloseOnExec(3, true)
             try sysSetCloseOnExec(4, true)
+            if words[0] == "write" {
+                let sink = try TourWriters.FragmentSink(adopting: 5)
+                try control.say("ready -")
+                _ = try control.hear()
+                try TourWriters.write(part: rounds, of: FilePath(words[4]), size: size, through: sink)
+                Cleaning.exit(0)
+            }
             var receiver = TourReceiver(control, mechanism, try source(mechanism, words[4], control))
             try receiver.run(size: size, rounds: rounds)
             Cleaning.exit(0)
@@ -34,7 +41,8 @@ enum TourPeerMain {
     ) throws -> any Source {
         switch mechanism {
         case .pipe, .splice, .pipeWriters:
-            let source = try PipeSource(adopting: 5)
+            let source: any Source =
+                mechanism == .pipeWriters ? try TourWriters.Assembly(adopting: 5) : try PipeSource(adopting: 5)
             try control.say("ready -")
             return source
         case .fifo:

@@ -31,6 +31,11 @@ struct TourReceiver {
         var received = 0
         var pieces = 0
         var source = source
+        if let assembly = source as? TourWriters.Assembly {
+            file = try assembly.file(size: size)
+            received = size
+            if !keepsAll { checksum.add(file.span) }
+        }
         if mechanism == .descriptor {
             guard let parcel = try source.receive(.first, limit: 1, until: .never), let file = parcel.descriptors.first
             else { throw Failure("no descriptor came") }

@@ -51,7 +51,8 @@ struct TourStop {
             try pipe.create()
             defer { _ = try? pipe.remove() }
             return try through(.fifo(pipe.path))
-        case .pipeWriters, .splice: throw Failure("not built yet")
+        case .pipeWriters: return try throughPipeOfSeveral()
+        case .splice: return try throughSplice()
         }
     }
 
