@@ -37,6 +37,7 @@ let examples: [String] = [
 let tests: [String] = [
     "InterprocessTests",
     "InterprocessTestKitTests",
+    "InterprocessInspectionTests",
     "CommandTests",
     "TidyTests",
 ]

@@ -43,6 +43,8 @@ struct DescriptorScan {
     private(set) var found: [Key: Found] = [:]
     /// Processes that have descriptors that we may not see.
     private(set) var unreadable = 0
+    /// Processes that do not let even CAP_SYS_PTRACE look at them.
+    private(set) var shielded = 0
     /// Whether /proc hides processes of other users.
     private(set) var hidesProcesses = false
 
@@ -59,24 +61,31 @@ struct DescriptorScan {
         guard wanted.isAnything else { return }
         let processes = table.processIDs().sorted()
         hidesProcesses = !processes.contains(1)
-        for process in processes { scan(process) }
+        for process in processes {
+            if !scan(process), table.hasDescriptors(process) { unreadable += 1 }
+        }
+        if unreadable > 0, table.mayTrace() { swap(&shielded, &unreadable) }
     }
 
-    private mutating func scan(_ process: Int32) {
+    /// - Returns: false if we were not let.
+    private mutating func scan(_ process: Int32) -> Bool {
         let directory: CInt
         do throws(Errno) {
             directory = try sysOpen(table.path("\(process)/fd"), flags: InspectionOpen.directory)
         } catch {
-            // Gone while we walked: normal. Refused: its descriptors are missing, if it has any.
-            if error == .permissionDenied || error == .notPermitted, table.hasDescriptors(process) { unreadable += 1 }
-            return
+            // Gone while we walked: normal.
+            return error != .permissionDenied && error != .notPermitted
         }
         defer { try? sysClose(directory) }
         var identity: Holder?
         for entry in ProcessTable.entries(of: directory) {
             guard let number = parseNumber(entry.name[...], as: Int32.self) else { continue }
             let name = FilePath(bytes: entry.name)
-            guard let link = try? sysReadLink(at: directory, name) else { continue }
+            let link: [UInt8]
+            do throws(Errno) { link = try sysReadLink(at: directory, name) } catch {
+                if error == .permissionDenied || error == .notPermitted { return false }
+                continue
+            }
             guard let (key, seen) = classify(link, directory, name, process) else { continue }
             // The link's own mode says which ways the descriptor goes.
             let mode = (try? sysStatus(at: directory, name))?.permissions ?? 0
@@ -85,6 +94,7 @@ struct DescriptorScan {
             if identity == nil { identity = table.holder(process, .open, accounts) }
             if let identity { add(descriptor, of: identity, to: key, seen) }
         }
+        return true
     }
 
     private mutating func add(_ descriptor: Holder.Descriptor, of identity: Holder, to key: Key, _ seen: Found) {

@@ -155,6 +155,12 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
     /// The port.
     public var port: UInt16
 
+    /// Both parts; the host without brackets.
+    public init(host: String, port: UInt16) {
+        self.host = host
+        self.port = port
+    }
+
     /// `127.0.0.1:80`, `[::1]:80`.
     public var description: String { host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }

@@ -32,6 +32,7 @@ struct HostReader {
         let wanted = DescriptorScan.Wanted(options.findsHolders ? kinds : kinds.intersection([.pipe, .eventfd]))
         let scan = DescriptorScan(table, wanted, accounts)
         var view = HostView(objects: [], missing: wanted.isAnything ? scan.missing(for: kinds) : [])
+        view.shieldedProcesses = scan.shielded
         let search = files()
         if let search { view.missing += search.missing(for: kinds, limit: options.entryLimit) }
         addPipes(to: &view, scan, search?.files ?? [])

@@ -7,11 +7,18 @@ public import SystemPackage
 ///
 /// Nothing is held open, nothing is changed, and nothing that another process does while it is read makes it
 /// fail: processes and objects that vanish are left out. What could not be seen is named in ``missing``.
+///
+/// Limits: objects of other network and IPC namespaces are not listed. Processes that a security module shields even
+/// from CAP_SYS_PTRACE are counted in ``shieldedProcesses`` and do not make the view partial, for no privilege
+/// would make it fuller.
 public struct HostView: Sendable {
     /// The objects, by kind and then by address.
     public var objects: [InspectedObject]
     /// What could not be seen, and what would show it; empty if all was seen.
     public var missing: [MissingPart]
+
+    /// Processes whose descriptors stay hidden although this process has CAP_SYS_PTRACE.
+    public var shieldedProcesses = 0
 
     /// Whether something could not be seen.
     public var isPartial: Bool { !missing.isEmpty }

@@ -85,6 +85,15 @@ struct ProcessTable {
         return nil
     }
 
+    /// Whether this process may look at those of other users. One that refuses all the same is shielded by something
+    /// that no capability of ours overrides (a security module, a sandbox around us).
+    func mayTrace() -> Bool {
+        guard let bytes = read("self/status"), let mask = fieldValue("CapEff", in: bytes),
+            let capabilities = parseNumber(mask, radix: 16, as: UInt64.self)
+        else { return false }
+        return capabilities & 1 << 19 != 0  // CAP_SYS_PTRACE
+    }
+
     func exists(_ process: Int32) -> Bool {
         (try? sysStatus(path("\(process)"), followLinks: false)) != nil
     }

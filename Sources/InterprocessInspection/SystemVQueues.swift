@@ -134,6 +134,8 @@ struct SystemVQueues {
             }
             if wasRefused, table.hasDescriptors(process) { unreadable += 1 }
         }
+        // What even CAP_SYS_PTRACE may not see, no privilege would show.
+        if unreadable > 0, table.mayTrace() { unreadable = 0 }
     }
 
     private mutating func add(_ process: Int32, _ relation: Holder.Relation, to id: Int32) {

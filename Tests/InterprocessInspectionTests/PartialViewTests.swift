@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+@testable import InterprocessInspection
+import Interprocess
+import InterprocessTestKit
+import SystemPackage
+import Testing
+
+/// What a user without privileges sees, and how calls that fail are borne.
+@Suite struct PartialViewTests {
+    @Test(.requiresRoot) func anotherUserIsToldWhatIsMissing() async {
+        await #expect(processExitsWith: .success) {
+            // A process of root's, beside the one that starts tests, whose descriptors nobody else may see.
+            let other = try Peer.shell("read line")
+            try ProcessState.becomeNobody()
+            let view = HostView.read(HostView.Options(directories: []))
+            #expect(view.isPartial && other.processID > 0)
+            let part = view.missing.first { $0.kinds.contains(.pipe) }
+            #expect(part?.remedy.contains("CAP_SYS_PTRACE") == true)
+            #expect(part?.what.contains("of other users") == true)
+            #expect(view.missing.contains { $0.kinds == [.mq] && $0.remedy.contains("CAP_SYS_ADMIN") })
+            // Its own objects it sees all the same.
+            let pair = try PipePair()
+            let own = HostView.read(HostView.Options(kinds: [.pipe])).objects
+            #expect(own.contains { $0.holders.contains { $0.canRead && $0.canWrite } && !$0.holdersAreComplete })
+            #expect(view.orphans().isEmpty)
+            _ = consume pair
+        }
+    }
+
+    @Test(.requiresRoot) func aQueueThatMayNotBeReadIsRefused() async {
+        await #expect(processExitsWith: .success) {
+            let scratch = ScratchName()
+            let name = scratch.objectName()
+            let queue = try MessageQueue(name, mode: .createExclusive)
+            try ProcessState.becomeNobody()
+            #expect { try HostView.lookUp(.messageQueue(name)) } throws: { error in
+                (error as? IPCError)?.code == .permissionDenied
+            }
+            _ = consume queue
+        }
+    }
+
+    /// Every system call of a look fails once: the view may be partial, and nothing worse.
+    @Test func failingCallsMakeAViewPartialAtMost() async {
+        await #expect(processExitsWith: .success) {
+            for kinds: Set<Address.Kind> in [[.unix], [.tcp], [.mq], [.sysvMsg], [.fifo]] {
+                let options = HostView.Options(kinds: kinds, findsHolders: false, directories: ["/run"], depth: 1)
+                let report = try FaultPlan.sweep { _ = HostView.read(options) }
+                #expect(report.problems.isEmpty && report.thrown == 0, "\(report)")
+            }
+        }
+    }
+
+    /// A tree that is like /proc and has holes: nothing in it is a reason to fail.
+    @Test func aTreeWithoutAnything() throws {
+        let scratch = ScratchName()
+        let reader = HostReader(
+            HostView.Options(kinds: HostView.kinds, directories: []), table: ProcessTable(root: scratch.directory))
+        let view = reader.view()
+        #expect(view.isPartial)
+        #expect(view.missing.contains { $0.what.contains("hidepid") })
+        #expect(view.missing.contains { $0.kinds == [.sysvMsg] })
+    }
+}
