@@ -143,7 +143,7 @@ import Testing
         let name = scratch.objectName()
         let script = """
             import posix_ipc, sys
-            q = posix_ipc.MessageQueue(sys.argv[1], posix_ipc.O_CREX, mode=0o620, max_messages=4, max_message_size=100)
+            q = posix_ipc.MessageQueue(sys.argv[1], posix_ipc.O_CREX, mode=0o640, max_messages=4, max_message_size=100)
             q.send(b'x' * 30); q.send(b'y' * 12); print('ready')
             """
         let (peer, _) = try python(script, [name.description])
@@ -151,7 +151,7 @@ import Testing
         guard case .messageQueue(let details) = object.details else { return #expect(Bool(false)) }
         #expect(details.messages == 2 && details.maxMessages == 4 && details.messageSizeBytes == 100)
         #expect(object.usedBytes == 42 && object.limitBytes == 400 && object.fraction == 0.5)
-        #expect(object.permissions == FilePermissions(rawValue: 0o620))
+        #expect(object.permissions == FilePermissions(rawValue: 0o640))
         #expect(object.holders.map(\.processID) == [peer.processID])
         #expect(view([.mq]).objects.contains { $0.address == .messageQueue(name) })
 

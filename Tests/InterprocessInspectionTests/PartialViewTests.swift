@@ -9,11 +9,11 @@ import Testing
 @Suite struct PartialViewTests {
     @Test(.requiresRoot) func anotherUserIsToldWhatIsMissing() async {
         await #expect(processExitsWith: .success) {
-            // A process of root's, beside the one that starts tests, whose descriptors nobody else may see.
-            let other = try Peer.shell("read line")
+            // The process that started this one is root's and has descriptors. No peer of root's here: nobody could
+            // not end it.
             try ProcessState.becomeNobody()
             let view = HostView.read(HostView.Options(directories: []))
-            #expect(view.isPartial && other.processID > 0)
+            #expect(view.isPartial)
             let part = view.missing.first { $0.kinds.contains(.pipe) }
             #expect(part?.remedy.contains("CAP_SYS_PTRACE") == true)
             #expect(part?.what.contains("of other users") == true)
