@@ -88,7 +88,7 @@ struct ProcessTable {
     /// Whether this process may look at those of other users. One that refuses all the same is shielded by something
     /// that no capability of ours overrides (a security module, a sandbox around us).
     func mayTrace() -> Bool {
-        guard let bytes = read("self/status"), let mask = fieldValue("CapEff", in: bytes),
+        guard let bytes = read("thread-self/status"), let mask = fieldValue("CapEff", in: bytes),
             let capabilities = parseNumber(mask, radix: 16, as: UInt64.self)
         else { return false }
         return capabilities & 1 << 19 != 0  // CAP_SYS_PTRACE
