@@ -6,10 +6,11 @@ import SystemPackage
 ///
 /// ```swift
 /// let pipe = try PipePair()
-/// let (reader, writer) = (pipe.reader, pipe.writer)     // take the ends out, each lives on by itself
-/// try writer.write("hello".utf8)
+/// let reader = pipe.reader                // take the ends out, each lives on by itself
+/// let writer = pipe.writer
+/// try writer.write(Array("hello".utf8))
 /// try writer.close()
-/// try reader.readAll()                                   // the bytes, then the end
+/// let bytes = try reader.readAll()        // the bytes, up to the end
 /// ```
 ///
 /// Ownership: both ends are closed when the pair is dropped; take one out to keep it.
