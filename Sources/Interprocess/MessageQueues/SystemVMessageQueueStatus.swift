@@ -17,7 +17,8 @@ public struct SystemVMessageQueueStatus: Sendable, Hashable {
     public var capacityBytes: Int
     /// Which process sent last; nil if none did. It may be gone, and its number somebody else's.
     public var lastSender: Int32?
-    /// Which process received last; nil if none did.
+    /// Which process received last; nil if none did. Of a receiver that was waiting when the message came, the kernel
+    /// notes the number of the thread.
     public var lastReceiver: Int32?
     /// When the last message was sent, in seconds since 1970; nil if none was.
     public var lastSent: Int?
