@@ -29,6 +29,8 @@ let testSettings: [SwiftSetting] = [
 
 // A folder of Examples/ each, one line an entry.
 let examples: [String] = [
+    "message-queues-first-of-many",
+    "message-queues-priorities",
     "sockets-echo",
     "sockets-pass-descriptor",
 ]

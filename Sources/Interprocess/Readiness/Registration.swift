@@ -116,6 +116,10 @@ final class Registration: Sendable {
         let wakeup = state.withLock { state -> Wakeup? in
             if let failure = state.failure { return .failed(failure) }
             if state.isAlwaysReady || state[interest].generation != seen { return .ready(index) }
+            // Since `seen` was read the reactor may have stopped watching this direction, because nobody waited. Watching
+            // it again reports what is so already.
+            do throws(IPCError) { try arm(interest, &state) } catch { return .failed(error) }
+            if state.isAlwaysReady { return .ready(index) }
             state[interest].waiters.append((waiter, index))
             return nil
         }
