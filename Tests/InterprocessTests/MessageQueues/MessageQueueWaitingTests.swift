@@ -112,4 +112,47 @@ import Testing
         #expect(try queue.tryReceive() == nil)
         #expect(try queue.trySend([3]))
     }
+
+    @Test func everyCallMayFailOnce() async {
+        await #expect(processExitsWith: .success) {
+            let scratch = ScratchName()
+            let report = try await FaultPlan.sweep { () async throws in
+                let name = scratch.objectName()
+                let queue = try MessageQueue(
+                    name, mode: .openOrCreate, limits: .init(maxMessages: 2, messageSizeBytes: 8), removeOnClose: true)
+                try await queue.send([1])
+                _ = try queue.status()
+                _ = try await queue.receive()
+                let arrival = try queue.notification()
+                try await queue.send([1])
+                try await arrival.wait(until: .after(.seconds(5)))
+                try arrival.close()
+                _ = try queue.tryReceive()
+                try queue.close()
+            }
+            #expect(report.problems == [])
+            #expect(report.runs > 10)
+        }
+    }
+
+    @Test func everySystemVCallMayFailOnce() async {
+        await #expect(processExitsWith: .success) {
+            let scratch = ScratchName()
+            let report = try await FaultPlan.sweep { () async throws in
+                let queue = try SystemVMessageQueue(
+                    key: .private, mode: .createExclusive, lifetime: .whileUsed(in: scratch.directory))
+                let id = queue.id
+                defer { try? sysMessageQueueRemove(id) }
+                try await queue.send([1])
+                _ = try queue.status()
+                _ = try await queue.receive()
+                do throws(IPCError) { _ = try await queue.receive(until: .after(.milliseconds(3))) } catch {
+                    if error.code != .timedOut { throw error }
+                }
+                try queue.close()
+            }
+            #expect(report.problems == [])
+            #expect(report.runs > 10)
+        }
+    }
 }
