@@ -7,7 +7,7 @@ enum Rules {
     static let all: [(name: String, rule: Rule)] = [
         ("license header", license), ("imports", imports), ("unsafe is explained and in its place", unsafety),
         ("length of files", fileLength), ("length of functions", functionLength), ("nothing left to be done", leftovers),
-        ("names", names), ("documentation of what is public", documentation), ("no trace of a machine", machine),
+        ("names", names), ("no trace of a machine", machine),
     ]
 
     static func license(_ file: SourceFile) -> [Finding] {
@@ -121,22 +121,6 @@ enum Rules {
                 return [Finding(file, index + 1, "\(name): name it after what it is, not after helping or managing")]
             }
             return clashes.contains(name) ? [Finding(file, index + 1, "\(name) clashes with Foundation or Synchronization")] : []
-        }
-    }
-
-    /// What is public has a documentation comment.
-    static func documentation(_ file: SourceFile) -> [Finding] {
-        guard file.isSwift, file.target == "Sources/Interprocess" || file.target == "Sources/InterprocessInspection" else { return [] }
-        return file.lines.indices.compactMap { index in
-            let words = file.lines[index].split(separator: " ")
-            guard words.first == "public", !words.contains("import"), !words.contains("extension"), !words.contains("override") else { return nil }
-            // What a protocol of the standard library asks for explains itself.
-            let known = ["==", "<", "hash(into", "description:", "description ", "hashValue", "errorDescription", "+", "init(rawValue"]
-            if known.contains(where: { file.lines[index].contains(" \($0)") }) { return nil }
-            var above = index - 1
-            while above >= 0, file.lines[above].drop(while: { $0 == " " }).hasPrefix("@") { above -= 1 }
-            let comment = above >= 0 ? file.lines[above].drop { $0 == " " } : ""
-            return comment.hasPrefix("///") ? nil : Finding(file, index + 1, "document `\(words.prefix(4).joined(separator: " "))…`")
         }
     }
 

@@ -75,10 +75,4 @@ import Testing
         #expect(findings(Rules.names, "Sources/ipc/A.swift", "struct Queue {") == 0)
         #expect(findings(Rules.machine, "Sources/ipc/A.swift", "let a = \"/Use" + "rs/somebody\"") == 1)
     }
-
-    @Test func undocumentedPublicDeclarationsAreFound() {
-        #expect(findings(Rules.documentation, "Sources/Interprocess/A.swift", "public func f() {}") == 1)
-        #expect(findings(Rules.documentation, "Sources/Interprocess/A.swift", "/// Does f.\npublic func f() {}") == 0)
-        #expect(findings(Rules.documentation, "Sources/Interprocess/A.swift", "/// A.\n@frozen\npublic struct A {}") == 0)
-    }
 }
