@@ -161,7 +161,7 @@ extension MessageQueue.Limits {
 }
 
 /// Removes a name when it goes out of scope, if it was told to; once.
-private struct NameRemoval: ~Copyable, Sendable {
+struct NameRemoval: ~Copyable, Sendable {
     private let name: ObjectName
     private let armed: Atomic<Bool>
 
