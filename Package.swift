@@ -37,6 +37,7 @@ let examples: [String] = [
 
 // A folder of Tests/ each, one line an entry.
 let tests: [String] = [
+    "DocumentationTests",
     "InterprocessTests",
     "InterprocessTestKitTests",
     "InterprocessInspectionTests",
@@ -87,12 +88,17 @@ let package = Package(
     ]
         + examples.map {
             .executableTarget(
-                name: $0, dependencies: ["Interprocess", system], path: "Examples/\($0)", exclude: ["README.md"], swiftSettings: settings)
+                name: $0, dependencies: ["Interprocess", system], path: "Examples/\($0)", exclude: ["README.md"],
+                swiftSettings: settings)
         }
         + tests.map {
             .testTarget(
                 name: $0,
-                dependencies: ["Interprocess", "InterprocessSyscalls", "InterprocessInspection", "InterprocessTestKit", "ipc", system],
-                swiftSettings: testSettings)
+                dependencies: [
+                    "Interprocess", "InterprocessSyscalls", "InterprocessInspection", "InterprocessTestKit", "ipc",
+                    system,
+                ],
+                // What the README shows is compiled as its readers would compile it.
+                swiftSettings: $0 == "DocumentationTests" ? [.swiftLanguageMode(.v6)] : testSettings)
         }
 )
