@@ -31,6 +31,8 @@ let testSettings: [SwiftSetting] = [
 let examples: [String] = [
     "message-queues-first-of-many",
     "message-queues-priorities",
+    "pipes-duplicate-stream",
+    "pipes-reply-fifo",
     "sockets-echo",
     "sockets-pass-descriptor",
 ]
