@@ -8,7 +8,7 @@ extension MessageQueue {
     ///   - priority: 0 to 32767; the highest is received first.
     ///   - deadline: until when.
     /// - Throws: ``IPCError/Code/cancelled`` and ``IPCError/Code/timedOut``, and then nothing was sent;
-    ///   as ``send(_:priority:retryOnInterrupt:)``.
+    ///   as ``send(_:priority:retryOnInterrupt:)-(Span<UInt8>,_,_)``.
     ///
     /// Blocking: no thread.
     public func send(_ bytes: [UInt8], priority: UInt32 = 0, until deadline: Deadline = .never) async throws(IPCError) {
@@ -40,7 +40,7 @@ extension MessageQueue {
         }
     }
 
-    /// ``receive(until:)-async`` into memory that is there already; nothing is allocated for the message.
+    /// ``receive(until:)`` into memory that is there already; nothing is allocated for the message.
     public func receive(
         into buffer: inout OutputSpan<UInt8>, until deadline: Deadline = .never
     ) async throws(IPCError) -> Receipt {
@@ -56,6 +56,6 @@ extension MessageQueue {
     /// That a message is there: a token for ``WaitAny``. Take it with ``tryReceive()``.
     public func receivable() throws(IPCError) -> Readiness { try descriptor.readiness(.readable) }
 
-    /// That there is room for a message: a token for ``WaitAny``. Use it with ``trySend(_:priority:)``.
+    /// That there is room for a message: a token for ``WaitAny``. Use it with ``trySend(_:priority:)-(Span<UInt8>,_)``.
     public func sendable() throws(IPCError) -> Readiness { try descriptor.readiness(.writable) }
 }

@@ -29,7 +29,7 @@ extension MessageQueue {
     /// Sends a message if there is room.
     ///
     /// - Returns: false if the queue is full.
-    /// - Throws: as ``send(_:priority:retryOnInterrupt:)``.
+    /// - Throws: as ``send(_:priority:retryOnInterrupt:)-(Span<UInt8>,_,_)``.
     ///
     /// Blocking: never.
     ///
@@ -49,7 +49,7 @@ extension MessageQueue {
     ///
     /// The deadline is monotonic: setting the wall clock, on which `mq_timedsend(3)` counts, changes nothing.
     ///
-    /// - Throws: ``IPCError/Code/timedOut``; as ``send(_:priority:retryOnInterrupt:)``.
+    /// - Throws: ``IPCError/Code/timedOut``; as ``send(_:priority:retryOnInterrupt:)-(Span<UInt8>,_,_)``.
     ///
     /// The corresponding C functions are `mq_timedsend(3)` and `ppoll(2)`.
     public func send(
@@ -62,12 +62,12 @@ extension MessageQueue {
         }
     }
 
-    /// ``send(_:priority:retryOnInterrupt:)`` of an array.
+    /// ``send(_:priority:retryOnInterrupt:)-(Span<UInt8>,_,_)`` of an array.
     public func send(_ bytes: [UInt8], priority: UInt32 = 0, retryOnInterrupt: Bool = true) throws(IPCError) {
         try send(bytes.span, priority: priority, retryOnInterrupt: retryOnInterrupt)
     }
 
-    /// ``trySend(_:priority:)`` of an array.
+    /// ``trySend(_:priority:)-(Span<UInt8>,_)`` of an array.
     public func trySend(_ bytes: [UInt8], priority: UInt32 = 0) throws(IPCError) -> Bool {
         try trySend(bytes.span, priority: priority)
     }

@@ -6,7 +6,7 @@ import SystemPackage
 ///
 /// The kernel knows one registration per queue, in all processes together, and forgets it with the
 /// first message that arrives while the queue is empty and nobody waits in a receive. That makes it a poor way to
-/// wait: ``MessageQueue/receive(until:)-async`` and ``MessageQueue/receivable()`` wait for the descriptor itself,
+/// wait: ``MessageQueue/receive(until:)`` and ``MessageQueue/receivable()`` wait for the descriptor itself,
 /// any number of tasks and processes can, and no message falls into the gap between two registrations. This is
 /// for programs that must hold the one registration, or that leave the receiving to somebody else.
 ///

@@ -10,7 +10,7 @@ extension SystemVMessageQueue {
     ///   - type: 1 or more; receivers choose by it.
     ///   - deadline: until when.
     /// - Throws: ``IPCError/Code/cancelled`` and ``IPCError/Code/timedOut``, and then nothing was sent;
-    ///   ``IPCError/Code/tooManyWaiters``; as ``send(_:type:retryOnInterrupt:)``.
+    ///   ``IPCError/Code/tooManyWaiters``; as ``send(_:type:retryOnInterrupt:)-(Span<UInt8>,_,_)``.
     ///
     /// Blocking: no thread of the cooperative pool. While the queue is full one thread of the handle is in
     /// `msgsnd(2)`, for one message after the other.
@@ -49,7 +49,7 @@ extension SystemVMessageQueue {
         }
     }
 
-    /// ``receive(_:until:)-async`` into memory that is there already.
+    /// ``receive(_:until:)-3uzig`` into memory that is there already.
     public func receive(
         into buffer: inout OutputSpan<UInt8>, _ selection: Selection = .any, overlong: Overlong = .refuse,
         until deadline: Deadline = .never
@@ -66,7 +66,7 @@ extension SystemVMessageQueue {
     /// thread waits for it.
     ///
     /// - Throws: ``IPCError/Code/timedOut``, and then nothing was sent; ``IPCError/Code/tooManyWaiters``; as
-    ///   ``send(_:type:retryOnInterrupt:)``.
+    ///   ``send(_:type:retryOnInterrupt:)-(Span<UInt8>,_,_)``.
     public func send(_ bytes: [UInt8], type: Int = 1, until deadline: Deadline) throws(IPCError) {
         if try core.trySend(bytes.span, type: type) { return }
         if deadline.hasPassed { throw core.late("msgsnd") }
@@ -96,7 +96,7 @@ extension SystemVMessageQueue {
         }
     }
 
-    /// ``receive(_:until:)`` into memory that is there already.
+    /// ``receive(_:until:)-97fhp`` into memory that is there already.
     public func receive(
         into buffer: inout OutputSpan<UInt8>, _ selection: Selection = .any, overlong: Overlong = .refuse,
         until deadline: Deadline

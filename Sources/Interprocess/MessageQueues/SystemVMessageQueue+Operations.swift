@@ -31,7 +31,7 @@ extension SystemVMessageQueue {
     /// Sends a message if there is room.
     ///
     /// - Returns: false if the queue is full.
-    /// - Throws: as ``send(_:type:retryOnInterrupt:)``.
+    /// - Throws: as ``send(_:type:retryOnInterrupt:)-(Span<UInt8>,_,_)``.
     ///
     /// Blocking: never.
     ///
@@ -40,7 +40,7 @@ extension SystemVMessageQueue {
         try core.trySend(bytes, type: type)
     }
 
-    /// ``send(_:type:retryOnInterrupt:)`` of an array.
+    /// ``send(_:type:retryOnInterrupt:)-(Span<UInt8>,_,_)`` of an array.
     public func send(_ bytes: [UInt8], type: Int = 1, retryOnInterrupt: Bool = true) throws(IPCError) {
         try send(bytes.span, type: type, retryOnInterrupt: retryOnInterrupt)
     }

@@ -178,7 +178,7 @@ extension NamedPipe {
 
     /// Opens the writing end; suspends the task until somebody has it open for reading.
     ///
-    /// - Throws: as the asynchronous ``openReader(until:)``.
+    /// - Throws: as the asynchronous ``openReader(until:)-344a3``.
     public func openWriter(until deadline: Deadline = .never) async throws(IPCError) -> PipeWriter {
         if let writer = try tryOpenWriter() { return writer }
         return PipeWriter(try finish(try await openSuspended(PipeFlags.writeOnly, deadline), nonBlocking: false))

@@ -53,6 +53,7 @@ public struct NamedPipe: Sendable {
     /// - Parameters:
     ///   - path: relative.
     ///   - directory: open for reading or with O_PATH; a duplicate is kept.
+    ///   - followsLinks: whether a symbolic link at the path is followed.
     /// - Throws: ``IPCError/Code/limitReached``.
     public init(
         _ path: FilePath, in directory: borrowing OwnedDescriptor, followsLinks: Bool = false

@@ -36,7 +36,9 @@ extension PipeReader {
 
     /// Suspends the task and reads to the end of the stream.
     ///
-    /// - Parameter limit: bytes; a stream that is longer is refused.
+    /// - Parameters:
+    ///   - limit: bytes; a stream that is longer is refused.
+    ///   - deadline: until when.
     /// - Throws: ``IPCError/Code/messageTooLarge`` beyond `limit`; ``IPCError/Code/timedOut``, ``IPCError/Code/cancelled``.
     public func readAll(
         upTo limit: Int = .max, until deadline: Deadline = .never

@@ -92,7 +92,9 @@ public struct PipeReader: ~Copyable, Sendable {
 
     /// Blocks the thread until something has come.
     ///
-    /// - Parameter count: how many bytes at most, at least 1.
+    /// - Parameters:
+    ///   - count: how many bytes at most, at least 1.
+    ///   - deadline: until when.
     /// - Returns: 1 to `count` bytes, nil at the end of the stream.
     public func read(upTo count: Int = 65536, until deadline: Deadline = .never) throws(IPCError) -> [UInt8]? {
         let bytes = try [UInt8](capacity: count) { (buffer: inout OutputSpan<UInt8>) throws(IPCError) in
@@ -114,7 +116,9 @@ public struct PipeReader: ~Copyable, Sendable {
 
     /// Blocks the thread and reads to the end of the stream.
     ///
-    /// - Parameter limit: bytes; a stream that is longer is refused.
+    /// - Parameters:
+    ///   - limit: bytes; a stream that is longer is refused.
+    ///   - deadline: until when.
     /// - Throws: ``IPCError/Code/messageTooLarge`` beyond `limit`; ``IPCError/Code/timedOut``.
     public func readAll(upTo limit: Int = .max, until deadline: Deadline = .never) throws(IPCError) -> [UInt8] {
         var all: [UInt8] = []

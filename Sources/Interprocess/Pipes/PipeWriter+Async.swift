@@ -7,7 +7,7 @@ extension PipeWriter {
     ///   - bytes: what to write.
     ///   - deadline: until when.
     /// - Throws: ``IPCError/Code/disconnected``, ``IPCError/Code/timedOut``, ``IPCError/Code/cancelled``: nothing is written
-    ///   of at most ``atomicBytes``, a part may be of more; use ``writeSome(_:until:)`` to know how much.
+    ///   of at most ``atomicBytes``, a part may be of more; use ``writeSome(_:until:)-2e6zd`` to know how much.
     public func write(_ bytes: Span<UInt8>, until deadline: Deadline = .never) async throws(IPCError) {
         var done = 0
         while done < bytes.count {

@@ -65,7 +65,7 @@ public struct PipeWriter: ~Copyable, Sendable {
     /// Blocks the thread until all of `bytes` are in the pipe, at most until a deadline.
     ///
     /// - Throws: ``IPCError/Code/timedOut``: nothing is written of at most ``atomicBytes``, a part may be of more;
-    ///   use ``writeSome(_:until:)`` to know how much.
+    ///   use ``writeSome(_:until:)-7qj0i`` to know how much.
     public func write(_ bytes: Span<UInt8>, until deadline: Deadline) throws(IPCError) {
         if deadline == .never { return try write(bytes, retryOnInterrupt: true) }
         try writeRest(bytes, from: 0, deadline)

@@ -15,7 +15,7 @@ extension SequencedPacketSocket {
     /// - Throws: ``IPCError/Code/invalidArgument`` (EINVAL) for more than 253 descriptors;
     ///   ``IPCError/Code/badDescriptor``; ``IPCError/Code/limitReached`` (ETOOMANYREFS) if more are under way than
     ///   RLIMIT_NOFILE; ``IPCError/Code/permissionDenied`` (EPERM) for the credentials of others; else as
-    ///   ``send(_:retryOnInterrupt:)``.
+    ///   ``send(_:retryOnInterrupt:)-(Span<UInt8>,_)``.
     ///
     /// The corresponding C function is `sendmsg(2)` with `SCM_RIGHTS`.
     public func send(

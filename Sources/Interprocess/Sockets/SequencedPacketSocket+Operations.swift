@@ -26,7 +26,7 @@ extension SequencedPacketSocket {
 
     /// Sends one message; blocks the thread until `deadline` at most.
     ///
-    /// - Throws: ``IPCError/Code/timedOut``, when nothing was sent; else as ``send(_:retryOnInterrupt:)``.
+    /// - Throws: ``IPCError/Code/timedOut``, when nothing was sent; else as ``send(_:retryOnInterrupt:)-(Span<UInt8>,_)``.
     public func send(_ bytes: Span<UInt8>, until deadline: Deadline) throws(IPCError) {
         try core.sendPacket(bytes, until: deadline)
     }
@@ -34,7 +34,7 @@ extension SequencedPacketSocket {
     /// Sends one message; suspends the task while there is no room for it.
     ///
     /// - Throws: ``IPCError/Code/timedOut`` and ``IPCError/Code/cancelled``, when nothing was sent; else as
-    ///   ``send(_:retryOnInterrupt:)``.
+    ///   ``send(_:retryOnInterrupt:)-(Span<UInt8>,_)``.
     public func send(_ bytes: Span<UInt8>, until deadline: Deadline = .never) async throws(IPCError) {
         try await core.sendPacket(bytes, until: deadline)
     }
