@@ -19,6 +19,14 @@ extension SocketCore {
         return SocketCore(descriptor, kind, peer ?? .unnamed)
     }
 
+    func duplicate() throws(IPCError) -> SocketCore {
+        do throws(Errno) {
+            return SocketCore(OwnedDescriptor(adopting: try sysDuplicate(rawValue)), kind, address)
+        } catch {
+            throw IPCError(error, "fcntl", subject, hint: SocketCore.hint(error, "fcntl"))
+        }
+    }
+
     consuming func release() -> OwnedDescriptor { descriptor.release() }
 
     private static func fresh(

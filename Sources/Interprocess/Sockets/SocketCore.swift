@@ -50,7 +50,8 @@ struct SocketCore: ~Copyable, Sendable {
         switch errno {
         case .noSuchFileOrDirectory: "there is no such socket; its owner has not started or has removed it"
         case .connectionRefused: "nobody listens there; if it is a path, what is left of a former owner"
-        case .permissionDenied where call == "connect": "connecting needs write permission on the socket and search permission on its directories"
+        case .permissionDenied where call == "connect":
+            "connecting needs write permission on the socket and search permission on its directories"
         case .notPermitted: "only the own ids may be claimed without the capability CAP_SETUID, CAP_SETGID or CAP_SYS_ADMIN"
         case .brokenPipe: "the other side has closed, or this side has finished sending"
         case .connectionReset: "the other side closed before it had read everything that was sent"
@@ -59,7 +60,8 @@ struct SocketCore: ~Copyable, Sendable {
         case .tooManyOpenFiles: "this process has as many descriptors as RLIMIT_NOFILE allows"
         case .addressInUse: "somebody is bound to that address"
         case .addressNotAvailable: "this host has no such address"
-        case .tooManyReferences: "more descriptors are under way between processes than RLIMIT_NOFILE allows this user; wait until some are received"
+        case .tooManyReferences:
+            "more descriptors are under way between processes than RLIMIT_NOFILE allows this user; wait until some are received"
         case .socketNotConnected: "the socket is not connected"
         case .wouldBlock where call == "connect": "the backlog of the listener is full"
         default: ""

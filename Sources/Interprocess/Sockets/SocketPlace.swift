@@ -146,11 +146,11 @@ struct BoundPath: ~Copyable, Sendable {
     ) throws(IPCError) -> SocketAddressBytes {
         if path.bytes.count <= SocketRoute.longestPath { return SocketAddress.path(path).encoded }
         let short = FilePath("/proc/self/fd/\(directory.rawValue)").appending(name.components)
-        guard short.bytes.count <= SocketRoute.longestPath else {
+        let room = SocketRoute.longestPath - (short.bytes.count - name.bytes.count)
+        guard name.bytes.count <= room else {
             throw IPCError(
                 code: .invalidName, call: "bind", subject: subject,
-                hint: "a path may be long, but its last part only \(SocketRoute.longestPath - (short.bytes.count - name.bytes.count)) "
-                    + "bytes; this one has \(name.bytes.count)")
+                hint: "a path may be long, but its last part only \(room) bytes; this one has \(name.bytes.count)")
         }
         return SocketAddress.path(short).encoded
     }

@@ -49,6 +49,14 @@ public struct StreamSocket: ~Copyable, SocketHandle {
             second: StreamSocket(SocketCore(OwnedDescriptor(adopting: second), .unix, .unnamed)))
     }
 
+    /// A second handle of the same connection: one for a ``FrameReader``, one for a ``FrameWriter``. The connection ends with the
+    /// last of them.
+    ///
+    /// - Throws: ``IPCError/Code/limitReached`` (EMFILE).
+    ///
+    /// The corresponding C function is `fcntl(2)` with `F_DUPFD_CLOEXEC`.
+    public func duplicate() throws(IPCError) -> StreamSocket { StreamSocket(try core.duplicate()) }
+
     /// Ends one direction, or both; the descriptor stays open.
     ///
     /// After `.sending` the peer receives what is under way and then the end of the stream, while this side still

@@ -71,9 +71,9 @@ import Testing
                 try pair.first.send([4], descriptors: two)
             }
             try scenario()
-            let check = LeakCheck()
+            let check = HeldDescriptors()
             for _ in 0..<20 { try scenario() }
-            try check.verify()
+            check.expectNoMore()
         }
     }
 
@@ -117,7 +117,7 @@ import Testing
                 s.sendall(b'end')
                 """, descriptors: [5: pair.first.rawValue])
             try pair.first.close()
-            let check = LeakCheck()
+            let check = HeldDescriptors()
             try peer.wait()
             var failures = 0
             var all: [UInt8] = []
@@ -133,7 +133,7 @@ import Testing
             }
             #expect(failures == 2)
             #expect(String(decoding: all.suffix(3), as: UTF8.self) == "end")
-            try check.verify()
+            check.expectNoMore()
         }
     }
 
@@ -150,10 +150,10 @@ import Testing
 
     @Test func peerAsAProcess() throws {
         let pair = try StreamSocket.pair()
-        do {
+        do throws(IPCError) {
             let process = try pair.first.peerProcess()
             #expect(process.rawValue >= 0)
-        } catch let error as IPCError {
+        } catch {
             #expect(error.code == .unsupported, "only kernels before 6.5")
         }
         #expect(try pair.first.peerGroups().count >= 0)

@@ -32,7 +32,7 @@ import Testing
                 #expect(error?.code == .permissionDenied)
                 #expect(error?.hint.contains("write permission") == true)
             }
-            _ = try await Peer.shell("rm -f /tmp/swift-ipc-test-*.sock").wait()
+            _ = try Peer.shell("rm -f /tmp/swift-ipc-test-*.sock").wait()
         },
         .row("connect O_NONBLOCK", "listen backlog full") {
             let listener = try StreamListener.bind(to: .unnamed, backlog: 0)
@@ -144,12 +144,12 @@ import Testing
                 let pair = try StreamSocket.pair()
                 let many = Array(repeating: pair.first.fileDescriptor, count: 20)
                 try await pair.first.send([1], descriptors: many)
-                let check = LeakCheck()
+                let check = HeldDescriptors()
                 let error = #expect(throws: IPCError.self) {
                     try pair.second.receiveMessage(upTo: 10, maximumDescriptors: 2).bytes
                 }
                 #expect(error?.code == .limitReached)
-                try check.verify()
+                check.expectNoMore()
             }
         },
         .row("sendmsg SCM_RIGHTS", "> 253 fds in one message") {
