@@ -43,7 +43,9 @@ public struct DatagramSocket: ~Copyable, SocketHandle {
         self.init(try SocketCore.adopt(descriptor, [.unixDatagram, .udp]))
     }
 
+    /// The number of the descriptor. Do not close it.
     public var rawValue: CInt { core.rawValue }
+    /// The socket as errors name it.
     public var subject: String { core.subject }
     /// The peer if the socket is connected, else the own address.
     public var address: SocketAddress { core.address }

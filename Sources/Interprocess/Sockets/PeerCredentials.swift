@@ -12,6 +12,7 @@ public struct PeerCredentials: Sendable, Hashable {
     /// The effective group id.
     public var groupID: UInt32
 
+    /// Credentials from their parts.
     public init(processID: Int32, userID: UInt32, groupID: UInt32) {
         self.processID = processID
         self.userID = userID

@@ -59,7 +59,9 @@ public struct SequencedPacketListener: ~Copyable, SocketHandle {
         listener = try ListenerCore.adopt(descriptor, [.unixSequencedPacket])
     }
 
+    /// The number of the descriptor. Do not close it.
     public var rawValue: CInt { listener.core.rawValue }
+    /// The socket as errors name it.
     public var subject: String { listener.core.subject }
     /// The address that clients connect to: the path as it was given, or the abstract name.
     public var address: SocketAddress { listener.core.address }

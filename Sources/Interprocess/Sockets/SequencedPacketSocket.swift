@@ -35,7 +35,9 @@ public struct SequencedPacketSocket: ~Copyable, SocketHandle {
         core = try SocketCore.adopt(descriptor, [.unixSequencedPacket])
     }
 
+    /// The number of the descriptor. Do not close it.
     public var rawValue: CInt { core.rawValue }
+    /// The socket as errors name it.
     public var subject: String { core.subject }
 
     /// A token for ``WaitAny``.

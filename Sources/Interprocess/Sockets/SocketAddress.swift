@@ -104,6 +104,7 @@ public struct IPv6Address: Sendable, Hashable {
     /// The last eight bytes, as a number.
     public var low: UInt64
 
+    /// An address from its two halves.
     public init(high: UInt64, low: UInt64) {
         self.high = high
         self.low = low

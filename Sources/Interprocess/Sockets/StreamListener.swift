@@ -61,7 +61,9 @@ public struct StreamListener: ~Copyable, SocketHandle {
         listener = try ListenerCore.adopt(descriptor, [.unix, .tcp])
     }
 
+    /// The number of the descriptor. Do not close it.
     public var rawValue: CInt { listener.core.rawValue }
+    /// The socket as errors name it.
     public var subject: String { listener.core.subject }
     /// The address that clients connect to: the path as it was given, the port that the kernel chose.
     public var address: SocketAddress { listener.core.address }

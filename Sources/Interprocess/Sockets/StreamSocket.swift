@@ -31,7 +31,9 @@ public struct StreamSocket: ~Copyable, SocketHandle {
         core = try SocketCore.adopt(descriptor, [.unix, .tcp])
     }
 
+    /// The number of the descriptor. Do not close it.
     public var rawValue: CInt { core.rawValue }
+    /// The socket as errors name it.
     public var subject: String { core.subject }
 
     /// The descriptor, to await more than one thing with ``WaitAny``.

@@ -197,8 +197,9 @@ func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         let server = pair.second
         async let serving: Void = {
             let input = FrameReader(try server.duplicate())
-            let output = FrameWriter(server)
+            let output = FrameWriter(try server.duplicate())
             while let message = try await input.receive() { try await output.send(message.reversed()) }
+            try output.sink.shutDown(.sending)
         }()
         for count in [0, 1, 100, 300_000] {
             let message = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
