@@ -197,13 +197,17 @@ import Testing
                 await Task.yield()
             }
         }
-        var got: [Int] = []
-        while true {
-            guard let message = try? await shared.queue.receive(until: .after(.milliseconds(300))) else { break }
-            got.append(message.type)
+        let draining = Task {
+            var got: [Int] = []
+            while !Task.isCancelled {
+                if let message = try? await shared.queue.receive() { got.append(message.type) }
+            }
+            return got
         }
         await cancelling.value
         for sender in senders { _ = await sender.result }
+        draining.cancel()
+        var got = await draining.value
         while let message = try shared.queue.tryReceive() { got.append(message.type) }
         #expect(got.sorted() == outcome.sorted)
     }
