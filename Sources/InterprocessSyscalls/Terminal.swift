@@ -130,7 +130,7 @@ package func sysPollOne(_ descriptor: CInt, writing: Bool, untilNanoseconds dead
             // SAFETY: one entry, a local; the time limit is a local.
             unsafe cip_ppoll(&entry, 1, &left)
         } > 0
-    } catch where error == .interrupted {
+    } catch  where error == .interrupted {
         return try sysPollOne(descriptor, writing: writing, untilNanoseconds: deadline)
     }
 }

@@ -53,7 +53,9 @@ struct ChownCommand: ParsableCommand {
             group = UInt32(parts[1]) ?? sysGroupNumber(parts[1])
             if group == nil { throw ValidationError("there is no group \"\(parts[1])\"") }
         }
-        if user == nil && group == nil { throw ValidationError("the owner is missing; a right one is www, www:adm or :adm") }
+        if user == nil && group == nil {
+            throw ValidationError("the owner is missing; a right one is www, www:adm or :adm")
+        }
         return (user, group)
     }
 

@@ -22,7 +22,8 @@ enum Overview {
         let parts = Address.Kind.allCases.compactMap { kind in
             counts[kind].map { "\($0) \(kind.title)\($0 == 1 ? "" : "s")" }
         }
-        return parts.isEmpty ? "Nothing on this host is used to talk between processes." : "Here: \(parts.joined(separator: ", "))."
+        return parts.isEmpty
+            ? "Nothing on this host is used to talk between processes." : "Here: \(parts.joined(separator: ", "))."
     }
 
     private static func holders(_ objects: [InspectedObject]) -> String {
@@ -38,7 +39,8 @@ enum Overview {
     }
 
     private static func notice(_ objects: [InspectedObject], _ view: HostView) -> String {
-        if let full = objects.filter({ ($0.fraction ?? 0) >= 0.8 }).max(by: { ($0.fraction ?? 0) < ($1.fraction ?? 0) }) {
+        if let full = objects.filter({ ($0.fraction ?? 0) >= 0.8 }).max(by: { ($0.fraction ?? 0) < ($1.fraction ?? 0) })
+        {
             return Colour.yellow("Nearly full: \(full.address) (\(Int((full.fraction ?? 0) * 100)) %).")
         }
         if let part = ObjectRecord.missing(view).first { return "Not seen: \(part)." }
@@ -60,7 +62,9 @@ enum Overview {
     static func addresses(startingWith prefix: String) -> [String] {
         let view = HostView.read(HostView.Options(findsHolders: false))
         let live = view.objects.filter(ObjectRecord.isRemarkable).map(\.address.description)
-        let kinds = ["fifo:", "unix:", "unix-datagram:", "unix-seqpacket:", "tcp:", "udp:", "mq:/", "sysv-msg:", "file:"]
+        let kinds = [
+            "fifo:", "unix:", "unix-datagram:", "unix-seqpacket:", "tcp:", "udp:", "mq:/", "sysv-msg:", "file:",
+        ]
         return (live + kinds).filter { $0.hasPrefix(prefix) }
     }
 }

@@ -71,7 +71,8 @@ struct ReceiveCommand: ParsableCommand {
         if fds && command.isEmpty { throw ValidationError("--fds wants a command: --fds -- COMMAND …") }
         if !fds && !command.isEmpty { throw ValidationError("a command after -- goes with --fds") }
         if fds && (json || peek || lines || follow || count != nil) {
-            throw ValidationError("--fds takes one message; it does not go with --json, --lines, --peek, --count, --follow")
+            throw ValidationError(
+                "--fds takes one message; it does not go with --json, --lines, --peek, --count, --follow")
         }
         if peek && follow { throw ValidationError("--peek and --follow exclude each other") }
     }
@@ -90,7 +91,9 @@ struct ReceiveCommand: ParsableCommand {
         var left = count ?? (follow || served || !address.keepsBoundaries ? Int.max : 1)
         var received = 0
         while left > 0 {
-            guard let parcel = try source.receive(choice.selection, limit: source.chunk, until: wait.deadline) else { break }
+            guard let parcel = try source.receive(choice.selection, limit: source.chunk, until: wait.deadline) else {
+                break
+            }
             deliver(parcel)
             left -= 1
             received += 1
@@ -105,7 +108,9 @@ struct ReceiveCommand: ParsableCommand {
 
     private func look(at source: any Source) throws {
         for index in 0..<(count ?? 1) {
-            guard let parcel = try source.peek(choice.selection, index: index, until: wait.deadline) else { throw ended }
+            guard let parcel = try source.peek(choice.selection, index: index, until: wait.deadline) else {
+                throw ended
+            }
             deliver(parcel)
         }
     }

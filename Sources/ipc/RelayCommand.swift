@@ -19,7 +19,8 @@ struct RelayCommand: ParsableCommand {
               ipc relay sysv-msg:0x2a file:/tmp/journal --create
             """)
 
-    @Argument(help: ArgumentHelp("Where it comes from.", valueName: "from"), completion: .addresses, transform: Read.address)
+    @Argument(
+        help: ArgumentHelp("Where it comes from.", valueName: "from"), completion: .addresses, transform: Read.address)
     var from: Address
 
     @Argument(help: ArgumentHelp("Where it goes.", valueName: "to"), completion: .addresses, transform: Read.address)
@@ -54,7 +55,8 @@ struct RelayCommand: ParsableCommand {
         if both {
             for address in [from, to] where !address.kind.goesBothWays {
                 throw ValidationError(
-                    "--both: everything that one sends to \(address) would come back to one; two relays over two addresses do that")
+                    "--both: everything that one sends to \(address) would come back to one; two relays over two addresses do that"
+                )
             }
         }
         if listen && !from.kind.isSocket { throw ValidationError("--listen is for sockets") }

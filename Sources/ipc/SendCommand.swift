@@ -67,7 +67,9 @@ struct SendCommand: ParsableCommand {
 
     func run() throws {
         for number in fd where (try? sysStatus(number)) == nil {
-            throw Failure("descriptor \(number): not open (EBADF); hand it over in the shell: ipc send … --fd \(number) \(number)< FILE")
+            throw Failure(
+                "descriptor \(number): not open (EBADF); hand it over in the shell: ipc send … --fd \(number) \(number)< FILE"
+            )
         }
         let plan = SinkPlan(create: create, deadline: wait.deadline, noWait: wait.noWait)
         let sink = try Carriers.sink(address, plan)
@@ -87,7 +89,8 @@ struct SendCommand: ParsableCommand {
 
     private func parcel(_ bytes: [UInt8], _ descriptors: inout [Int32]) -> Parcel {
         // Descriptors travel with a byte; where there is none, one zero byte carries them.
-        let bytes = bytes.isEmpty && !descriptors.isEmpty ? [0] : lines && !address.keepsBoundaries ? bytes + [10] : bytes
+        let bytes =
+            bytes.isEmpty && !descriptors.isEmpty ? [0] : lines && !address.keepsBoundaries ? bytes + [10] : bytes
         defer { descriptors = [] }
         return Parcel(bytes: bytes, type: type ?? 1, priority: priority ?? 0, descriptors: descriptors)
     }

@@ -115,6 +115,7 @@ struct ShowCommand: ParsableCommand {
         }
         let size = Cell.bytes(UInt64(max(0, status.size))).display(exactBytes: bytes)
         Output.line("\(Colour.bold("\(shown)"))  \(Colour.dim("file"))")
-        Output.line("  owner  \(owner)\n  group  \(group)\n  mode   \(Cell.octal(status.permissions))\n  size   \(size)")
+        Output.line(
+            "  owner  \(owner)\n  group  \(group)\n  mode   \(Cell.octal(status.permissions))\n  size   \(size)")
     }
 }

@@ -10,7 +10,9 @@ import Testing
 
     @Test func catReadsWhatItSends() throws {
         let path = scratch.path()
-        #expect(try Peer.shell("umask 777; '\(Checkout.command)' create fifo:\(path) --mode 0640").finish().text == "fifo:\(path)\n")
+        #expect(
+            try Peer.shell("umask 777; '\(Checkout.command)' create fifo:\(path) --mode 0640").finish().text
+                == "fifo:\(path)\n")
         #expect(try sysStatus(path).permissions == 0o640)
         let cat = try Peer(["cat", "\(path)"])
         try ipc("send", "fifo:\(path)", input: "one\0two")
@@ -65,7 +67,8 @@ import Testing
     @Test func aReaderThatIsKilledIsABrokenPipe() throws {
         let path = scratch.path()
         try ipc("create", "fifo:\(path)")
-        let reader = try Peer.python("import sys, time; f = open(sys.argv[1], 'rb'); print('up'); time.sleep(100)", ["\(path)"])
+        let reader = try Peer.python(
+            "import sys, time; f = open(sys.argv[1], 'rb'); print('up'); time.sleep(100)", ["\(path)"])
         let sender = try Peer.shell("exec '\(Checkout.command)' send fifo:\(path) < /dev/zero")
         try reader.expect("up")
         reader.kill()
@@ -82,6 +85,7 @@ import Testing
             let shown = try Peer.runIPC("show", "fifo:\(path)", "--json").text
             return try parsed(shown, "[h['pid'] for h in d[0]['holders']]") == "[\(receiver.processID)]"
         }
-        #expect(try ipc("list", "fifo", "-n", "-o", "address,pids").text.contains("fifo:\(path)  \(receiver.processID)"))
+        #expect(
+            try ipc("list", "fifo", "-n", "-o", "address,pids").text.contains("fifo:\(path)  \(receiver.processID)"))
     }
 }

@@ -25,7 +25,8 @@ import Testing
         try ipc("create", "file:\(path)", "--mode", "0600")
         try ipc("send", "file:\(path)", "--lines", input: "a\nb")
         #expect(try ipc("receive", "file:\(path)").text == "a\nb\n")
-        #expect(try parsed(try ipc("show", "file:\(path)", "--json").text, "(d[0]['mode'], d[0]['size'])") == "('0600', 4)")
+        #expect(
+            try parsed(try ipc("show", "file:\(path)", "--json").text, "(d[0]['mode'], d[0]['size'])") == "('0600', 4)")
         try ipc("chmod", "u=rw,g=r", "file:\(path)")
         #expect(try ipc("show", "file:\(path)").text.contains("0640"))
     }

@@ -12,9 +12,15 @@ import Testing
         let name = scratch.queueName()
         try ipc("create", "mq:\(name)", "--max-messages", "2", "--message-size", "64")
         try ipc("send", "mq:\(name)", "four")
-        let output = try ipc("list", "mq", "--json", "--filter", "address == \"mq:\(name)\" and used >= 50% and mode == 0600").text
-        #expect(try parsed(output, "[(m['schema'], m['kind'], m['messages'], m['max'], m['used'], m['size'], m['limit'], m['owner'] != '') for m in d]")
-            == "[(1, 'mq', 1, 2, 0.5, 4, 128, True)]")
+        let output = try ipc(
+            "list", "mq", "--json", "--filter", "address == \"mq:\(name)\" and used >= 50% and mode == 0600"
+        ).text
+        #expect(
+            try parsed(
+                output,
+                "[(m['schema'], m['kind'], m['messages'], m['max'], m['used'], m['size'], m['limit'], m['owner'] != '') for m in d]"
+            )
+                == "[(1, 'mq', 1, 2, 0.5, 4, 128, True)]")
         #expect(try ipc("list", "mq", "--filter", "address == \"mq:\(name)\" and used > 50%", "-n").text == "")
         let table = try ipc("list", "mq", "-o", "address,limit", "-b", "--filter", "address ~ \(name)").text
         #expect(table.split(separator: "\n").count == 2)
@@ -29,10 +35,13 @@ import Testing
         let receiver = try start("receive", "unix-seqpacket:\(path)", "--listen")
         try eventually("it is bound") { exists(path) }
         let output = try ipc("list", "unix-seqpacket", "--json", "--filter", "address ~ \(path)").text
-        #expect(try parsed(output, "[(m['state'], m['holderPIDs']) for m in d]") == "[('listening', [\(receiver.processID)])]")
+        #expect(
+            try parsed(output, "[(m['state'], m['holderPIDs']) for m in d]")
+                == "[('listening', [\(receiver.processID)])]")
         let shown = try ipc("show", "unix-seqpacket:\(path)", "--json").text
-        #expect(try parsed(shown, "(d[0]['mode'], d[0]['state'], d[0]['holders'][0]['pid'], type(d[0]['backlog']))")
-            == "('0600', 'listening', \(receiver.processID), <class 'int'>)")
+        #expect(
+            try parsed(shown, "(d[0]['mode'], d[0]['state'], d[0]['holders'][0]['pid'], type(d[0]['backlog']))")
+                == "('0600', 'listening', \(receiver.processID), <class 'int'>)")
     }
 
     @Test func bareItSaysWhatIsHereAndWhatToTry() throws {
@@ -44,7 +53,8 @@ import Testing
 
     /// Runs the command as a user who owns nothing.
     private func asNobody(_ words: String...) throws -> PeerOutcome {
-        let script = "import os, sys; os.setgroups([]); os.setgid(65534); os.setuid(65534); os.execv(sys.argv[1], sys.argv[1:])"
+        let script =
+            "import os, sys; os.setgroups([]); os.setgid(65534); os.setuid(65534); os.execv(sys.argv[1], sys.argv[1:])"
         return try Peer.python(script, [Checkout.command.string] + words).finish()
     }
 
@@ -58,7 +68,8 @@ import Testing
             ["send", queue, "x"], ["receive", queue], ["send", key, "x"], ["receive", key], ["send", fifo, "x"],
             ["remove", key], ["chmod", "0666", key], ["create", "fifo:/etc/swift-ipc-test-fifo"],
         ] {
-            let script = "import os, sys; os.setgroups([]); os.setgid(65534); os.setuid(65534); os.execv(sys.argv[1], sys.argv[1:])"
+            let script =
+                "import os, sys; os.setgroups([]); os.setgid(65534); os.setuid(65534); os.execv(sys.argv[1], sys.argv[1:])"
             let outcome = try Peer.python(script, [Checkout.command.string] + words).finish()
             #expect(outcome.status == .exited(5), "\(words): \(outcome.errorText)")
             #expect(outcome.errorText.contains("EACCES") || outcome.errorText.contains("EPERM"), "\(outcome.errorText)")

@@ -34,8 +34,9 @@ import Testing
             """
         _ = try Peer.python(script, [name]).finish()
         let output = try ipc("receive", "mq:\(name)", "--count", "3", "--json").text
-        #expect(try parsed(output, "[(m['schema'], m['size'], m['priority'], m.get('text'), m.get('base64')) for m in d]")
-            == "[(1, 2, 9, None, 'AP8='), (1, 4, 3, 'text', None), (1, 0, 0, '', None)]")
+        #expect(
+            try parsed(output, "[(m['schema'], m['size'], m['priority'], m.get('text'), m.get('base64')) for m in d]")
+                == "[(1, 2, 9, None, 'AP8='), (1, 4, 3, 'text', None), (1, 0, 0, '', None)]")
         #expect(try parsed(output, "all(type(m['time']) is float and m['time'] > 1e9 for m in d)") == "True")
     }
 
@@ -71,8 +72,9 @@ import Testing
         try ipc("chmod", "0640", "mq:\(name)")
         let shown = try ipc("show", "mq:\(name)", "--json").text
         #expect(shown.filter { $0 == "\n" }.count == 1)
-        #expect(try parsed(shown, "(d[0]['kind'], d[0]['address'], d[0]['mode'], d[0]['messages'], d[0]['holders'])")
-            == "('mq', 'mq:\(name)', '0640', 1, [])")
+        #expect(
+            try parsed(shown, "(d[0]['kind'], d[0]['address'], d[0]['mode'], d[0]['messages'], d[0]['holders'])")
+                == "('mq', 'mq:\(name)', '0640', 1, [])")
         #expect(try ipc("remove", "--dry-run", "mq:\(name)").text == "mq:\(name)\n")
         try ipc("remove", "mq:\(name)")
         #expect(try ipc("remove", "mq:\(name)", expecting: 3).errorText.contains("ENOENT"))
@@ -80,7 +82,9 @@ import Testing
 
     @Test func modesAreWhatWasAskedForWhateverTheUmaskSays() throws {
         let name = scratch.queueName()
-        let outcome = try Peer.shell("umask 077; '\(Checkout.command)' create mq:\(name) --mode 0666; umask 777; '\(Checkout.command)' show mq:\(name) --json").finish()
+        let outcome = try Peer.shell(
+            "umask 077; '\(Checkout.command)' create mq:\(name) --mode 0666; umask 777; '\(Checkout.command)' show mq:\(name) --json"
+        ).finish()
         #expect(outcome.text.contains(#""mode":"0666""#))
     }
 }
@@ -110,7 +114,8 @@ import Testing
     @Test(.requires("perl")) func perlTalksBothWays() throws {
         let (key, address) = address()
         try ipc("create", address)
-        let script = #"$q = msgget($ARGV[0], 0); msgsnd($q, pack('l! a*', 9, "from perl"), 0); msgrcv($q, $m, 100, 4, 0); print unpack('x8 a*', $m);"#
+        let script =
+            #"$q = msgget($ARGV[0], 0); msgsnd($q, pack('l! a*', 9, "from perl"), 0); msgrcv($q, $m, 100, 4, 0); print unpack('x8 a*', $m);"#
         let perl = try Peer.perl(script, ["\(key)"])
         let output = try ipc("receive", address, "--json", "--type", "9").text
         #expect(try parsed(output, "(d[0]['type'], d[0]['text'])") == "(9, 'from perl')")
@@ -138,7 +143,8 @@ import Testing
         #expect(row.contains("644"))
         let waiting = try start("receive", address)
         try eventually("it waits in msgrcv") {
-            String(decoding: try Checkout.contents(of: FilePath("/proc/\(waiting.processID)/wchan")), as: UTF8.self).contains("msgrcv")
+            String(decoding: try Checkout.contents(of: FilePath("/proc/\(waiting.processID)/wchan")), as: UTF8.self)
+                .contains("msgrcv")
         }
         _ = try Peer.shell("ipcrm -Q \(key)").finish()
         let outcome = try waiting.finish()

@@ -9,7 +9,8 @@ import Testing
 
     /// A TCP port that nobody uses at this moment.
     private func freePort() throws -> String {
-        let peer = try Peer.python("import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])")
+        let peer = try Peer.python(
+            "import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])")
         return try #require(try peer.finish().text.split(separator: "\n").first.map(String.init))
     }
 
@@ -45,14 +46,17 @@ import Testing
     }
 
     @Test func bordersTypesAndPrioritiesAreKept() throws {
-        let (a, b) = ("sysv-msg:0x" + String(scratch.key(), radix: 16), "sysv-msg:0x" + String(scratch.key(), radix: 16))
+        let (a, b) = (
+            "sysv-msg:0x" + String(scratch.key(), radix: 16), "sysv-msg:0x" + String(scratch.key(), radix: 16)
+        )
         let (c, d) = ("mq:\(scratch.queueName())", "mq:\(scratch.queueName())")
         for address in [a, b, c, d] { try ipc("create", address) }
         try ipc("send", a, "--type", "9", "nine")
         try ipc("send", a, "")
         try ipc("relay", a, b, "--count", "2")
-        #expect(try parsed(try ipc("receive", b, "--count", "2", "--json").text, "[(m['type'], m['text']) for m in d]")
-            == "[(9, 'nine'), (1, '')]")
+        #expect(
+            try parsed(try ipc("receive", b, "--count", "2", "--json").text, "[(m['type'], m['text']) for m in d]")
+                == "[(9, 'nine'), (1, '')]")
         try ipc("send", c, "--priority", "4", "four")
         try ipc("relay", c, d, "--count", "1")
         #expect(try parsed(try ipc("receive", d, "--json").text, "(d[0]['priority'], d[0]['text'])") == "(4, 'four')")
@@ -65,7 +69,9 @@ import Testing
         let server = try Peer(["socat", "UNIX-LISTEN:\(path)", "EXEC:tr a-z A-Z"])
         try eventually("socat listens") { exists(path) }
         let relay = try start("relay", "tcp:127.0.0.1:\(tcp)", "unix:\(path)", "--both", "--listen")
-        try eventually("the port is bound") { try Peer.runIPC("list", "tcp", "-n", "-o", "address").text.contains(":\(tcp)") }
+        try eventually("the port is bound") {
+            try Peer.runIPC("list", "tcp", "-n", "-o", "address").text.contains(":\(tcp)")
+        }
         let client = try Peer(["nc", "-N", "127.0.0.1", tcp])
         try client.send("hello")
         #expect(try client.finish().text == "HELLO\n")
@@ -78,7 +84,8 @@ import Testing
         for address in [a, b] { try ipc("create", address) }
         let relay = try start("relay", a, b)
         try eventually("it waits in msgrcv") {
-            String(decoding: try Checkout.contents(of: FilePath("/proc/\(relay.processID)/wchan")), as: UTF8.self).contains("msgrcv")
+            String(decoding: try Checkout.contents(of: FilePath("/proc/\(relay.processID)/wchan")), as: UTF8.self)
+                .contains("msgrcv")
         }
         try ipc("remove", a)
         #expect(try relay.finish().status == .exited(7))

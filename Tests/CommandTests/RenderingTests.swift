@@ -14,7 +14,9 @@ import Testing
     }
 
     @Test func jsonKeepsNumbersAndEscapes() {
-        let value = JSON.object([("a", .integer(-1)), ("b", .string("\u{1}\"\\\n")), ("t", .time(nanoseconds: 1_000_000_005))])
+        let value = JSON.object([
+            ("a", .integer(-1)), ("b", .string("\u{1}\"\\\n")), ("t", .time(nanoseconds: 1_000_000_005)),
+        ])
         #expect(value.text == #"{"a":-1,"b":"\u0001\"\\\n","t":1.000000005}"#)
         #expect(JSON.data([0xff]).0 == "base64")
         #expect(JSON.data([0]).0 == "base64")

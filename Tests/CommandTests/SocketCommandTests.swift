@@ -22,8 +22,9 @@ import Testing
         #expect(try sender.finish().status == .exited(0))
         let outcome = try receiver.finish()
         #expect(outcome.status == .exited(0))
-        #expect(try parsed(outcome.text, "(d[0]['text'], d[0]['size'], d[0]['sender']['pid'], d[0]['sender']['uid'])")
-            == "('hello', 5, \(sender.processID), \(sysEffectiveUserID()))")
+        #expect(
+            try parsed(outcome.text, "(d[0]['text'], d[0]['size'], d[0]['sender']['pid'], d[0]['sender']['uid'])")
+                == "('hello', 5, \(sender.processID), \(sysEffectiveUserID()))")
         #expect(!exists(path), "the path is removed")
     }
 
@@ -42,7 +43,8 @@ import Testing
     }
 
     @Test(.requires("nc")) func ncTalksTCP() throws {
-        let server = try Peer.python("""
+        let server = try Peer.python(
+            """
             import socket, sys
             s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(); print(s.getsockname()[1])
             c, _ = s.accept(); print(repr(c.makefile('rb').read()))
@@ -61,21 +63,25 @@ import Testing
     @Test(.requires("ruby")) func rubySendsToSeqpacketAndUnix() throws {
         let path = scratch.path()
         let receiver = try listen("unix", path)
-        _ = try Peer.ruby("require 'socket'; s = UNIXSocket.new(ARGV[0]); s.write('from ruby'); s.close", ["\(path)"]).finish()
+        _ = try Peer.ruby("require 'socket'; s = UNIXSocket.new(ARGV[0]); s.write('from ruby'); s.close", ["\(path)"])
+            .finish()
         #expect(try receiver.finish().text == "from ruby")
     }
 
     @Test(.requires("python3")) func pythonKeepsMessagesApart() throws {
         let path = scratch.path()
         let receiver = try listen("unix-seqpacket", path, "--lines")
-        _ = try Peer.python("""
+        _ = try Peer.python(
+            """
             import socket, sys
             s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.connect(sys.argv[1])
             s.send(b'one'); s.send(b'two'); s.close()
-            """, ["\(path)"]).finish()
+            """, ["\(path)"]
+        ).finish()
         #expect(try receiver.finish().text == "one\ntwo\n")
 
-        let server = try Peer.python("""
+        let server = try Peer.python(
+            """
             import socket, sys
             s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.bind(sys.argv[1]); s.listen(); print('up')
             c, _ = s.accept()
@@ -92,13 +98,16 @@ import Testing
     @Test(.requires("python3")) func datagramsBothWays() throws {
         let path = scratch.path()
         let receiver = try listen("unix-datagram", path)
-        _ = try Peer.python("""
+        _ = try Peer.python(
+            """
             import socket, sys
             s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.sendto(b'a datagram', sys.argv[1])
-            """, ["\(path)"]).finish()
+            """, ["\(path)"]
+        ).finish()
         #expect(try receiver.finish().text == "a datagram")
 
-        let server = try Peer.python("""
+        let server = try Peer.python(
+            """
             import socket
             s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])
             print(s.recv(100))
@@ -122,7 +131,8 @@ import Testing
         #expect(outcome.text == "the bytes\nthe file")
         #expect(!exists(path))
 
-        let python = try Peer.python("""
+        let python = try Peer.python(
+            """
             import socket, sys, os
             s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); print('up')
             c, _ = s.accept(); m, fds, _, _ = socket.recv_fds(c, 100, 5); print(m, os.pread(fds[0], 100, 0))
@@ -136,18 +146,23 @@ import Testing
     @Test func nobodyThereFailsAtOnce() throws {
         let path = scratch.path()
         #expect(try ipc("send", "unix:\(path)", "x", expecting: 3).errorText.contains("ENOENT"))
-        #expect(try ipc("send", "unix:@\(scratch.abstractName())", "x", expecting: 7).errorText.contains("ECONNREFUSED"))
+        #expect(
+            try ipc("send", "unix:@\(scratch.abstractName())", "x", expecting: 7).errorText.contains("ECONNREFUSED"))
         let dead = try listen("unix", path)
         dead.kill()
         try dead.wait()
         #expect(exists(path), "a killed process leaves its path")
         #expect(try ipc("send", "unix:\(path)", "x", expecting: 7).errorText.contains("ECONNREFUSED"))
         let heir = try listen("unix", path)
-        try eventually("the stale path is taken over") { try start("send", "unix:\(path)", "x").finish().status == .exited(0) }
+        try eventually("the stale path is taken over") {
+            try start("send", "unix:\(path)", "x").finish().status == .exited(0)
+        }
         #expect(try heir.finish().text == "x")
     }
 
-    @Test(arguments: [(CInt(2), Int32(2)), (15, 15), (1, 1)]) func signalsRemoveThePath(_ signal: CInt, _ expected: Int32) throws {
+    @Test(arguments: [(CInt(2), Int32(2)), (15, 15), (1, 1)]) func signalsRemoveThePath(
+        _ signal: CInt, _ expected: Int32
+    ) throws {
         let path = scratch.path()
         let receiver = try listen("unix", path, "--follow")
         receiver.kill(signal)
@@ -159,7 +174,10 @@ import Testing
         let path = scratch.path()
         let receiver = try listen("unix", path, "--follow", "--lines")
         for text in ["one", "two", "three"] { try ipc("send", "unix:\(path)", input: text + "\n") }
-        #expect(try [receiver.readLine(), receiver.readLine(), receiver.readLine()].compactMap { $0 }.sorted() == ["one", "three", "two"])
+        #expect(
+            try [receiver.readLine(), receiver.readLine(), receiver.readLine()].compactMap { $0 }.sorted() == [
+                "one", "three", "two",
+            ])
         receiver.kill(15)
         try receiver.wait()
         #expect(!exists(path))

@@ -6,7 +6,8 @@ import Testing
 
 /// Runs the command to its end; what it printed and how it ended.
 @discardableResult
-func ipc(_ words: String..., input: String = "", expecting code: Int32 = 0,
+func ipc(
+    _ words: String..., input: String = "", expecting code: Int32 = 0,
     location: SourceLocation = #_sourceLocation
 ) throws -> PeerOutcome {
     let peer = try Peer([Checkout.command.string] + words)

@@ -16,7 +16,9 @@ import Testing
             """
         #expect(try parsed(outcome.text, checks) == "[]")
         #expect(try parsed(outcome.text, "len(d) >= 12, len(set(m['checksum'] for m in d))") == "(True, 1)")
-        let checksum = try Peer.python("import zlib, sys; print('crc32:%08x' % zlib.crc32(open(sys.argv[1], 'rb').read()))", ["\(path)"]).finish().text.trimmed
+        let checksum = try Peer.python(
+            "import zlib, sys; print('crc32:%08x' % zlib.crc32(open(sys.argv[1], 'rb').read()))", ["\(path)"]
+        ).finish().text.trimmed
         #expect(try parsed(outcome.text, "d[0]['checksum']") == checksum)
     }
 

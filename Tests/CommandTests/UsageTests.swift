@@ -5,16 +5,21 @@ import Testing
 /// What people mistype, and what they ask for that is not there.
 @Suite struct UsageTests {
     @Test(arguments: [
-        (["sned", "mq:/x"], "send"), (["recieve", "mq:/x"], "receive"), (["lsit"], "list"), (["delete", "mq:/x"], "remove"),
+        (["sned", "mq:/x"], "send"), (["recieve", "mq:/x"], "receive"), (["lsit"], "list"),
+        (["delete", "mq:/x"], "remove"),
         (["send", "mqq:/x", "a"], "mq:/x"), (["list", "fifos"], "fifo"), (["list", "--filter", "usd > 3"], "used"),
-        (["list", "-o", "adress"], "address"), (["lock", "file:/x"], "not built"), (["send", "shm:/x", "a"], "not built"),
+        (["list", "-o", "adress"], "address"), (["lock", "file:/x"], "not built"),
+        (["send", "shm:/x", "a"], "not built"),
         (["receive", "topic:a"], "not built"), (["create", "unix:/tmp/x"], "--listen"), (["send", "mq:x", "a"], "/x"),
         (["send", "mq:/x", "--type", "3", "a"], "sysv-msg"), (["send", "sysv-msg:1", "--priority", "3", "a"], "mq"),
-        (["send", "mq:/x", "--no-wait", "--timeout", "1s", "a"], "exclude"), (["send", "mq:/x", "--timeout", "1x"], "500ms"),
+        (["send", "mq:/x", "--no-wait", "--timeout", "1s", "a"], "exclude"),
+        (["send", "mq:/x", "--timeout", "1x"], "500ms"),
         (["receive", "mq:/x", "--count", "0"], "from 1 up"), (["receive", "unix-datagram:/tmp/x"], "--listen"),
         (["receive", "mq:/x", "--listen"], "sockets"), (["receive", "unix:/x", "--fds"], "COMMAND"),
-        (["send", "pipe:[7]", "x"], "looked at"), (["receive", "sysv-msg:private"], "create"), (["remove"], "ipc remove"),
-        (["chmod", "0999", "mq:/x"], "0600"), (["chown", "no-such-user-here", "mq:/x"], "no user"), (["--bogus"], "--bogus"),
+        (["send", "pipe:[7]", "x"], "looked at"), (["receive", "sysv-msg:private"], "create"),
+        (["remove"], "ipc remove"),
+        (["chmod", "0999", "mq:/x"], "0600"), (["chown", "no-such-user-here", "mq:/x"], "no user"),
+        (["--bogus"], "--bogus"),
         (["relay", "mq:/a", "mq:/a"], "same"), (["relay", "mq:/a", "mq:/b", "--both"], "--both"),
     ])
     func areUsageErrors(_ words: [String], _ mentions: String) throws {
@@ -41,7 +46,9 @@ import Testing
 
     @Test func aReaderThatGoesAwayEndsItQuietly() throws {
         let command = Checkout.command.string
-        let outcome = try Peer.shell("yes 0123456789 | head -c 3000000 > /dev/shm/$$; '\(command)' receive file:/dev/shm/$$ | head -c 5; echo; rm /dev/shm/$$").finish()
+        let outcome = try Peer.shell(
+            "yes 0123456789 | head -c 3000000 > /dev/shm/$$; '\(command)' receive file:/dev/shm/$$ | head -c 5; echo; rm /dev/shm/$$"
+        ).finish()
         #expect(outcome.text == "01234\n")
         #expect(outcome.errorText == "")
     }

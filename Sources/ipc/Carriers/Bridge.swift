@@ -16,7 +16,9 @@ enum Bridge {
         }
         _ = try readUpTo(1, reading)
         try sysClose(reading)
-        guard let result = outcome.withLock({ $0 }) else { preconditionFailure("the pipe ends after the outcome is set") }
+        guard let result = outcome.withLock({ $0 }) else {
+            preconditionFailure("the pipe ends after the outcome is set")
+        }
         return try result.get()
     }
 }

@@ -46,7 +46,8 @@ final class FIFOSource: Source {
     }
 
     func peek(_ selection: Selection, index: Int, until deadline: Deadline) throws -> Parcel? {
-        throw Failure.unfit(address, "bytes of a named pipe cannot be looked at and left; ipc show \(address) says how many there are")
+        throw Failure.unfit(
+            address, "bytes of a named pipe cannot be looked at and left; ipc show \(address) says how many there are")
     }
 }
 

@@ -76,11 +76,11 @@ final class FileSink: Sink {
     private let address: Address
     private let file: OwnedDescriptor
 
-    init(_ address: Address, _ path: FilePath, create: Bool) throws(IPCError) {
+    init(_ address: Address, _ path: FilePath, create: Bool) throws {
         self.address = address
+        if create { _ = try Objects.create(address, CreationPlan(permissions: .ownerOnly, exclusive: false)) }
         do throws(Errno) {
-            file = OwnedDescriptor(
-                adopting: try sysOpen(path, flags: FileSink.flags(writing: true, creating: create), mode: 0o600))
+            file = OwnedDescriptor(adopting: try sysOpen(path, flags: FileSink.flags(writing: true)))
             try FileSink.verify(file.rawValue, address)
         } catch {
             throw IPCError(error, "open", address.description, hint: FileSink.hint(error))
@@ -95,11 +95,12 @@ final class FileSink: Sink {
         }
     }
 
-    static func flags(writing: Bool, creating: Bool = false) -> CInt {
+    static func flags(writing: Bool) -> CInt {
         // O_NONBLOCK: opening what turns out to be a named pipe must not hang.
         var flags = FileDescriptor.OpenOptions([.nonBlocking]).rawValue
-        if writing { flags |= FileDescriptor.AccessMode.writeOnly.rawValue | FileDescriptor.OpenOptions.append.rawValue }
-        if creating { flags |= FileDescriptor.OpenOptions.create.rawValue }
+        if writing {
+            flags |= FileDescriptor.AccessMode.writeOnly.rawValue | FileDescriptor.OpenOptions.append.rawValue
+        }
         return flags
     }
 

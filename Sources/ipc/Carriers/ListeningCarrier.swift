@@ -51,31 +51,32 @@ final class ListeningSource: Source, Sink {
             defer { started = true }
             return !started
         }
-        if isFirst {
-            try sysStartThread(named: "ipc-accept") { [self] in
-                do {
-                    while true {
-                        let connection = try accept(.never)
-                        try sysStartThread(named: "ipc-client") { [mailbox] in
-                            do {
-                                while let parcel = try connection.receive(.first, limit: limit, until: .never) {
-                                    mailbox.put(parcel)
-                                }
-                            } catch {
-                                // A client that breaks off ends its own connection, not the service.
-                                Output.note("a client broke off: \((error as? IPCError).map { Failure($0).description } ?? "\(error)")")
-                            }
-                        }
-                    }
-                } catch {
-                    mailbox.fail(error)
-                }
-            }
-        }
+        if isFirst { try sysStartThread(named: "ipc-accept") { [self] in acceptAll(limit: limit) } }
         guard let parcel = try mailbox.take(until: deadline) else {
             throw IPCError(.timedOut, "accept", "\(boundAddress)", hint: "nobody sent anything in that time")
         }
         return parcel
+    }
+
+    /// A thread for each client; they take turns at the mailbox.
+    private func acceptAll(limit: Int) {
+        do {
+            while true {
+                let connection = try accept(.never)
+                try sysStartThread(named: "ipc-client") { [mailbox] in
+                    do {
+                        while let parcel = try connection.receive(.first, limit: limit, until: .never) {
+                            mailbox.put(parcel)
+                        }
+                    } catch {
+                        // A client that breaks off ends its own connection, not the service.
+                        Output.note("a client broke off: \(Failure.describe(error))")
+                    }
+                }
+            }
+        } catch {
+            mailbox.fail(error)
+        }
     }
 }
 

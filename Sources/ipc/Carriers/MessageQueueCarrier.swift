@@ -33,7 +33,10 @@ final class MessageQueueSource: Source {
     }
 
     func peek(_ selection: Selection, index: Int, until deadline: Deadline) throws -> Parcel? {
-        throw Failure.unfit(address, "the kernel has no look at a message of a POSIX queue that leaves it there; ipc show \(address) says how many there are")
+        throw Failure.unfit(
+            address,
+            "the kernel has no look at a message of a POSIX queue that leaves it there; ipc show \(address) says how many there are"
+        )
     }
 }
 

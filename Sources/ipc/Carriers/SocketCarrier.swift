@@ -10,7 +10,7 @@ enum SocketCalls {
         _ deadline: Deadline, _ body: () throws(IPCError) -> Value
     ) throws(IPCError) -> Value {
         let wasPassed = deadline.hasPassed
-        do throws(IPCError) { return try body() } catch where error.code == .timedOut && wasPassed {
+        do throws(IPCError) { return try body() } catch  where error.code == .timedOut && wasPassed {
             throw IPCError(
                 .resourceTemporarilyUnavailable, error.call, error.subject,
                 hint: "it cannot be done at once; without --no-wait, or with --timeout, it would be waited for")
@@ -108,7 +108,7 @@ final class StreamCarrier: Source, Sink {
 
     func finish() throws {
         // A peer that has everything and closed first has not failed.
-        do throws(IPCError) { try socket.shutDown(.sending) } catch where error.code == .disconnected {}
+        do throws(IPCError) { try socket.shutDown(.sending) } catch  where error.code == .disconnected {}
     }
 }
 
@@ -158,6 +158,6 @@ final class PacketCarrier: Source, Sink {
     }
 
     func finish() throws {
-        do throws(IPCError) { try socket.shutDown(.sending) } catch where error.code == .disconnected {}
+        do throws(IPCError) { try socket.shutDown(.sending) } catch  where error.code == .disconnected {}
     }
 }

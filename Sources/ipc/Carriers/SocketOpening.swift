@@ -74,7 +74,8 @@ enum SocketOpening {
                 }
                 return first
             } catch {
-                throw IPCError(code: error.code, call: error.call, errno: error.errno, subject: "\(address)", hint: error.hint)
+                throw IPCError(
+                    code: error.code, call: error.call, errno: error.errno, subject: "\(address)", hint: error.hint)
             }
         default: throw Carriers.unfit(address, "connect to")
         }

@@ -72,7 +72,7 @@ struct CutInput {
             let bytes = try readUpTo(65536, 0)
             ended = bytes.isEmpty
             kept += bytes
-        } catch where error == .wouldBlock {
+        } catch  where error == .wouldBlock {
             _ = try sysPollOne(0, writing: false, untilNanoseconds: .max)
         } catch {
             throw Failure(error, "standard input")

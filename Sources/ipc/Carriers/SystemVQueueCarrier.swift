@@ -97,7 +97,8 @@ final class SystemVQueueSink: Sink {
         if try queue.trySend(parcel.bytes, type: type) { return }
         if deadline.hasPassed {
             throw IPCError(
-                .resourceTemporarilyUnavailable, "msgsnd", "\(address)", hint: "the queue is full: \(fill); wait with --timeout")
+                .resourceTemporarilyUnavailable, "msgsnd", "\(address)",
+                hint: "the queue is full: \(fill); wait with --timeout")
         }
         do {
             try Bridge.wait { [self] in try await queue.send(parcel.bytes, type: type, until: deadline) }

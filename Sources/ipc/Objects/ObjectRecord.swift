@@ -41,8 +41,11 @@ enum ObjectRecord {
             ("state", state(object).map { .text($0) } ?? .none),
             ("age", age(object).map { .duration($0) } ?? .none),
             ("pids", open.isEmpty ? .none : .text(open.map { "\($0.processID)" }.joined(separator: ","))),
-            ("also", object.otherAddresses.isEmpty
-                ? .none : .text(object.otherAddresses.map(\.description).joined(separator: " "))),
+            (
+                "also",
+                object.otherAddresses.isEmpty
+                    ? .none : .text(object.otherAddresses.map(\.description).joined(separator: " "))
+            ),
         ])
     }
 
@@ -101,12 +104,16 @@ enum ObjectRecord {
         if let user = holder.user { members.append(("user", .string("\(user)"))) }
         members.append(("relation", .string(holder.relation.rawValue)))
         members.append(
-            ("descriptors", .array(holder.descriptors.map { descriptor in
-                .object([
-                    ("number", .integer(Int64(descriptor.number))), ("reads", .bool(descriptor.canRead)),
-                    ("writes", .bool(descriptor.canWrite)),
-                ])
-            })))
+            (
+                "descriptors",
+                .array(
+                    holder.descriptors.map { descriptor in
+                        .object([
+                            ("number", .integer(Int64(descriptor.number))), ("reads", .bool(descriptor.canRead)),
+                            ("writes", .bool(descriptor.canWrite)),
+                        ])
+                    })
+            ))
         members.append(("alive", .bool(holder.isAlive)))
         return .object(members)
     }

@@ -40,7 +40,8 @@ enum Objects {
         case (.mq, .object(let name)): try MessageQueue.unlink(name)
         case (.sysvMsg, _): try openSystemVQueue(address).remove()
         case (.unix, _), (.unixDatagram, _), (.unixSeqpacket, _), (.tcp, _), (.udp, _):
-            throw Failure.unfit(address, "it has no name in the file system; it goes when the program that holds it closes it")
+            throw Failure.unfit(
+                address, "it has no name in the file system; it goes when the program that holds it closes it")
         default: throw notBuilt(address, "remove")
         }
     }
@@ -62,7 +63,9 @@ enum Objects {
             let object = PathObject(address, path)
             let now = FilePermissions(rawValue: CInterop.Mode(try object.verify().permissions))
             let mode = try Quantity.permissions(text, current: now)
-            try rethrow(address, "chmod") { () throws(Errno) in try sysChangeMode(at: object.directory, path, mode.rawValue) }
+            try rethrow(address, "chmod") { () throws(Errno) in
+                try sysChangeMode(at: object.directory, path, mode.rawValue)
+            }
         case (.mq, .object(let name)):
             let queue = try MessageQueue(name, access: .receiveOnly)
             try queue.setPermissions(try Quantity.permissions(text, current: queue.status().permissions))
@@ -94,7 +97,7 @@ enum Objects {
                 do throws(Errno) {
                     let existing = OwnedDescriptor(adopting: try sysOpen(path, flags: flags))
                     return try FileSink.verify(existing.rawValue, address)
-                } catch where error == .noSuchFileOrDirectory {}
+                } catch  where error == .noSuchFileOrDirectory {}
             }
             let options: FileDescriptor.OpenOptions = [.create, .exclusiveCreate]
             let file = OwnedDescriptor(adopting: try sysOpen(path, flags: flags | options.rawValue))
@@ -159,7 +162,8 @@ struct PathObject {
             }
         if fits { return status }
         throw IPCError(
-            code: .wrongKind, subject: address.description, hint: "that path is \(words(status.kind)); it is left alone")
+            code: .wrongKind, subject: address.description, hint: "that path is \(words(status.kind)); it is left alone"
+        )
     }
 
     private func words(_ kind: FileStatus.Kind) -> String {

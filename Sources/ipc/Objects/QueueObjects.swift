@@ -16,7 +16,8 @@ extension Objects {
             let queue = try MessageQueue(name, mode: plan.mode, permissions: plan.permissions, limits: limits)
             if !queue.wasCreated, let limits, queue.limits != limits {
                 Output.note(
-                    "mq:\(name): was there already, with \(queue.limits.maxMessages) messages of \(queue.limits.messageSizeBytes) bytes; it stays so")
+                    "mq:\(name): was there already, with \(queue.limits.maxMessages) messages of \(queue.limits.messageSizeBytes) bytes; it stays so"
+                )
             }
             try queue.close()
         } catch {

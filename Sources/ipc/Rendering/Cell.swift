@@ -82,7 +82,8 @@ enum Cell: Sendable {
         let sign = value < 0 && scaled != 0 ? "-" : ""
         if digits == 0 { return sign + String(scaled) }
         let fraction = String(scaled % Int64(scale))
-        return sign + String(scaled / Int64(scale)) + "." + String(repeating: "0", count: digits - fraction.count) + fraction
+        return sign + String(scaled / Int64(scale)) + "." + String(repeating: "0", count: digits - fraction.count)
+            + fraction
     }
 }
 

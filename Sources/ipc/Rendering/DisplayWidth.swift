@@ -27,7 +27,9 @@ extension String {
 
     /// Control characters of somebody else's names do not reach the terminal.
     var printable: String {
-        guard unicodeScalars.contains(where: { $0.value < 0x20 || (0x7f..<0xa0).contains($0.value) }) else { return self }
+        guard unicodeScalars.contains(where: { $0.value < 0x20 || (0x7f..<0xa0).contains($0.value) }) else {
+            return self
+        }
         var text = ""
         for scalar in unicodeScalars {
             if scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value) {

@@ -33,6 +33,13 @@ struct Failure: Error, CustomStringConvertible {
         self.init(IPCError(errno, "", subject, hint: hint))
     }
 
+    /// Any error in a sentence.
+    static func describe(_ error: any Error) -> String {
+        if let error = error as? IPCError { return Failure(error).description }
+        if let errno = error as? Errno { return "\(errno) (\(errno.symbolicName))" }
+        return "\(error)"
+    }
+
     static func name(of errno: Errno) -> String { errno.symbolicName }
 
     private static func words(for error: IPCError) -> String {

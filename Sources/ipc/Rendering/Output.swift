@@ -35,7 +35,7 @@ enum Output {
         while start < bytes.count {
             do throws(Errno) {
                 start += try sysWrite(descriptor, bytes.span.extracting(start..<bytes.count))
-            } catch where error == .wouldBlock {
+            } catch  where error == .wouldBlock {
                 // Somebody made the terminal non-blocking for all who share it.
                 try waitWritable(descriptor)
             }

@@ -26,7 +26,8 @@ struct CRC32: Sendable {
         var crc = state
         var index = 0
         while index + 8 <= bytes.count {
-            let low = crc
+            let low =
+                crc
                 ^ (UInt32(bytes[index]) | UInt32(bytes[index + 1]) << 8 | UInt32(bytes[index + 2]) << 16
                     | UInt32(bytes[index + 3]) << 24)
             crc = tables[1792 + Int(low & 0xff)] ^ tables[1536 + Int(low >> 8 & 0xff)]

@@ -24,10 +24,8 @@ enum TourPeerMain {
             var receiver = TourReceiver(control, mechanism, try source(mechanism, words[4], control))
             try receiver.run(size: size, rounds: rounds)
             Cleaning.exit(0)
-        } catch let error as IPCError {
-            fail(control, Failure(error).description)
         } catch {
-            fail(control, "\(error)")
+            fail(control, Failure.describe(error))
         }
     }
 
@@ -56,7 +54,8 @@ enum TourPeerMain {
                 SourcePlan(
                     follow: address.kind == .file, listen: address.kind.isSocket,
                     wantsDescriptors: mechanism == .descriptor))
-            let bound = (source as? ListeningSource)?.boundAddress ?? (source as? DatagramSource)?.boundAddress ?? address
+            let bound =
+                (source as? ListeningSource)?.boundAddress ?? (source as? DatagramSource)?.boundAddress ?? address
             try control.say("ready \(bound)")
             return source
         }

@@ -70,7 +70,9 @@ struct TourReceiver {
     /// The next 64 bytes.
     private mutating func nextPing() throws -> [UInt8]? {
         while kept.count < TourSender.pingBytes {
-            guard let parcel = try source.receive(.first, limit: TourSender.pingBytes, until: .never) else { return nil }
+            guard let parcel = try source.receive(.first, limit: TourSender.pingBytes, until: .never) else {
+                return nil
+            }
             for descriptor in parcel.descriptors { try? sysClose(descriptor) }
             kept += parcel.bytes
         }

@@ -14,15 +14,7 @@ struct TourStop {
 
     func run() -> TourResult {
         var result: TourResult
-        do {
-            result = try visit()
-        } catch let error as IPCError {
-            result = failed(Failure(error).description)
-        } catch let error as Errno {
-            result = failed("\(error) (\(Failure.name(of: error)))")
-        } catch {
-            result = failed("\(error)")
-        }
+        do { result = try visit() } catch { result = failed(Failure.describe(error)) }
         result.expectedChecksum = file.checksum
         return result
     }
@@ -56,7 +48,8 @@ struct TourStop {
         }
     }
 
-    func peer(_ address: String, descriptor: CInt? = nil, onEnd: @escaping @Sendable () -> Void = {}) throws -> TourPeer {
+    func peer(_ address: String, descriptor: CInt? = nil, onEnd: @escaping @Sendable () -> Void = {}) throws -> TourPeer
+    {
         try TourPeer(
             ["receive", mechanism.rawValue, String(file.size), String(rounds), address], descriptor: descriptor,
             onEnd: onEnd)
