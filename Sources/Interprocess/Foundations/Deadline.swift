@@ -10,6 +10,7 @@ public struct Deadline: Sendable, Hashable, Comparable {
     /// Nanoseconds of `CLOCK_MONOTONIC`.
     public var monotonicNanoseconds: UInt64
 
+    /// A deadline by what CLOCK_MONOTONIC shows then.
     public init(monotonicNanoseconds: UInt64) {
         self.monotonicNanoseconds = monotonicNanoseconds
     }
@@ -23,6 +24,7 @@ public struct Deadline: Sendable, Hashable, Comparable {
     /// `duration` from now; a negative duration is now.
     public static func after(_ duration: Duration) -> Deadline { now + duration }
 
+    /// A deadline that is later by `duration`; one that would not fit is ``never``.
     public static func + (deadline: Deadline, duration: Duration) -> Deadline {
         let (sum, overflow) = deadline.monotonicNanoseconds.addingReportingOverflow(duration.clampedNanoseconds)
         return overflow ? .never : Deadline(monotonicNanoseconds: sum)

@@ -17,6 +17,7 @@ public struct IPCError: Error, Sendable, Hashable {
     /// One sentence that helps: what the state is and what to do.
     public var hint: String
 
+    /// An error; what is not known is left out.
     public init(code: Code, call: String = "", errno: Errno? = nil, subject: String, hint: String = "") {
         self.code = code
         self.call = call

@@ -30,6 +30,11 @@ extension MessageQueue {
         /// How long one message may be. Without privilege at most `fs.mqueue.msgsize_max` (usually 8192).
         public var messageSizeBytes: Int
 
+        /// Limits of a queue that is to be created.
+        ///
+        /// - Parameters:
+        ///   - maxMessages: how many messages it holds.
+        ///   - messageSizeBytes: how long each may be.
         public init(maxMessages: Int, messageSizeBytes: Int) {
             self.maxMessages = maxMessages
             self.messageSizeBytes = messageSizeBytes
@@ -67,10 +72,12 @@ extension MessageQueue {
 
     /// A message in memory of its own.
     public struct Message: Sendable, Hashable {
+        /// What was sent; may be empty.
         public var bytes: [UInt8]
         /// 0 to 32767. The highest is received first; of one priority the oldest.
         public var priority: UInt32
 
+        /// A message.
         public init(bytes: [UInt8], priority: UInt32 = 0) {
             self.bytes = bytes
             self.priority = priority
@@ -81,6 +88,7 @@ extension MessageQueue {
     public struct Receipt: Sendable, Hashable {
         /// How many bytes. Zero is a message too.
         public var count: Int
+        /// The priority that its sender gave it.
         public var priority: UInt32
     }
 }

@@ -12,8 +12,11 @@ public struct MessageQueueStatus: Sendable, Hashable {
     public var queuedBytes: Int?
     /// Which process is registered to be told of a message; nil if none is, or for a handle opened to send only.
     public var notifiedProcess: Int32?
+    /// User id of the owner.
     public var ownerUser: UInt32
+    /// Group id of the owner.
     public var ownerGroup: UInt32
+    /// Who may receive (read) and send (write).
     public var permissions: FilePermissions
 }
 

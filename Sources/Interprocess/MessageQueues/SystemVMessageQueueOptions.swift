@@ -83,8 +83,10 @@ extension SystemVMessageQueue {
     public struct Message: Sendable, Hashable {
         /// 1 or more; what ``Selection`` goes by.
         public var type: Int
+        /// What was sent; may be empty.
         public var bytes: [UInt8]
 
+        /// A message.
         public init(type: Int = 1, bytes: [UInt8]) {
             self.type = type
             self.bytes = bytes

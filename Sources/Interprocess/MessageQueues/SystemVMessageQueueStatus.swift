@@ -4,6 +4,7 @@ public import SystemPackage
 
 /// What the kernel says of a System V message queue at one moment.
 public struct SystemVMessageQueueStatus: Sendable, Hashable {
+    /// The kernel's number for the queue.
     public var id: Int32
     /// `.private` for a queue that has no key.
     public var key: SystemVKey
@@ -26,10 +27,15 @@ public struct SystemVMessageQueueStatus: Sendable, Hashable {
     public var lastReceived: Int?
     /// When the queue was created, or its owner, mode or capacity changed; in seconds since 1970.
     public var lastChanged: Int
+    /// User id of the owner, who may change it and give it away.
     public var ownerUser: UInt32
+    /// Group id of the owner.
     public var ownerGroup: UInt32
+    /// User id of who created it.
     public var creatorUser: UInt32
+    /// Group id of who created it.
     public var creatorGroup: UInt32
+    /// Who may receive (read) and send (write).
     public var permissions: FilePermissions
 
     init(_ id: Int32, _ state: SystemVQueueState) {

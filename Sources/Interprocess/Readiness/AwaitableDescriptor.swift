@@ -26,6 +26,7 @@ public struct AwaitableDescriptor: ~Copyable, Sendable {
     public let rawValue: CInt
     let state: Mutex<State>
 
+    /// Makes a descriptor awaitable; nothing is registered before the first wait.
     public init(_ descriptor: consuming OwnedDescriptor) {
         rawValue = descriptor.rawValue
         state = Mutex(State(owned: descriptor, registration: nil))

@@ -106,6 +106,7 @@ public final class Reactor: TaskExecutor, Sendable {
 
     // MARK: TaskExecutor
 
+    /// Runs a job of a task that lives here; called by the concurrency runtime.
     public func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         let mustRing = state.withLock { state in

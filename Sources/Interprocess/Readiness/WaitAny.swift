@@ -41,6 +41,7 @@ public struct WaitAny: Sendable {
     /// Where the next wait begins to look, so that a source that is always ready starves nobody.
     private static let turn = Atomic<Int>(0)
 
+    /// Waits for any of `sources`; what the waits return is an index in this order.
     public init(_ sources: [Readiness]) { self.sources = sources }
 
     /// Suspends the task until one of them is ready.

@@ -24,7 +24,12 @@ public import SystemPackage
 public struct DatagramSocket: ~Copyable, SocketHandle {
     /// The families in which a socket can be opened without an address.
     public enum Family: Sendable, Hashable {
-        case unix, ipv4, ipv6
+        /// Unix sockets, by path or abstract name.
+        case unix
+        /// UDP over IPv4.
+        case ipv4
+        /// UDP over IPv6.
+        case ipv6
     }
 
     // In this order: the path goes before the descriptor is closed, so that its inode cannot be another's.
