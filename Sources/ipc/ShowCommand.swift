@@ -80,9 +80,11 @@ struct ShowCommand: ParsableCommand {
     /// `maxMessages` as a person would write it.
     private func words(_ key: String) -> String {
         var text = ""
+        var last: Character?
         for character in key {
-            if character.isUppercase, text.last?.isLowercase == true { text += " " }
+            if character.isUppercase, last?.isLowercase == true { text += " " }
             text += character.lowercased()
+            last = character
         }
         return text
     }
@@ -93,9 +95,13 @@ struct ShowCommand: ParsableCommand {
         case .number(let number): String(number)
         case .bytes(let size): Cell.bytes(size).display(exactBytes: bytes)
         case .flag(let flag): flag ? "yes" : "no"
-        case .time(let seconds):
-            Cell.span(max(0, Double(sysRealtimeNanoseconds()) / 1e9 - Double(seconds))) + " ago"
+        case .time(let seconds): ago(max(0, Double(sysRealtimeNanoseconds()) / 1e9 - Double(seconds)))
         }
+    }
+
+    private func ago(_ seconds: Double) -> String {
+        let span = Cell.span(seconds)
+        return span == "now" ? span : span + " ago"
     }
 
     private func showFile(_ path: FilePath) throws {

@@ -30,6 +30,7 @@ public struct Deadline: Sendable, Hashable, Comparable {
         return overflow ? .never : Deadline(monotonicNanoseconds: sum)
     }
 
+    /// Whether `left` comes first.
     public static func < (left: Deadline, right: Deadline) -> Bool {
         left.monotonicNanoseconds < right.monotonicNanoseconds
     }

@@ -35,6 +35,7 @@ public struct IPCError: Error, Sendable, Hashable {
 extension IPCError {
     /// The kinds of failure. More may come; give a `switch` a `default`.
     public struct Code: Sendable, Hashable, CustomStringConvertible {
+        /// The kind in words: `"no such object"`.
         public let description: String
         private init(_ description: String) { self.description = description }
 
@@ -86,6 +87,7 @@ extension IPCError {
 }
 
 extension IPCError: CustomStringConvertible {
+    /// One sentence: the object, what went wrong, the errno, the call, and what helps.
     public var description: String {
         var text = "\(subject): \(code)"
         if let errno { text += " (\(errno.symbolicName))" }

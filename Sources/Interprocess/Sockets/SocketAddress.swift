@@ -68,6 +68,7 @@ public struct IPv4Address: Sendable, Hashable {
     /// As a number: 127.0.0.1 is 0x7f000001.
     public var rawValue: UInt32
 
+    /// An address by its number.
     public init(rawValue: UInt32) { self.rawValue = rawValue }
 
     /// 127.0.0.1
@@ -92,6 +93,7 @@ public struct IPv4Address: Sendable, Hashable {
 }
 
 extension IPv4Address: CustomStringConvertible {
+    /// `192.168.0.1`
     public var description: String {
         "\(rawValue >> 24).\(rawValue >> 16 & 255).\(rawValue >> 8 & 255).\(rawValue & 255)"
     }
