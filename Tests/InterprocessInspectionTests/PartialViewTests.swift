@@ -5,8 +5,43 @@ import InterprocessTestKit
 import SystemPackage
 import Testing
 
-/// How calls that fail and files that are missing are borne.
+/// What a user without privileges sees, and how calls that fail are borne.
 @Suite struct PartialViewTests {
+    @Test(.requiresRoot) func anotherUserIsToldWhatIsMissing() async {
+        await #expect(processExitsWith: .success) {
+            // The process that started this one is root's and has descriptors. No peer of root's here: nobody could
+            // not end it.
+            try ProcessState.becomeNobody()
+            let view = HostView.read(HostView.Options(directories: []))
+            #expect(view.isPartial)
+            let part = view.missing.first { $0.kinds.contains(.pipe) }
+            #expect(part?.remedy.contains("CAP_SYS_PTRACE") == true)
+            #expect(part?.what.contains("of other users") == true)
+            #expect(view.missing.contains { $0.kinds == [.mq] && $0.remedy.contains("CAP_SYS_ADMIN") })
+            // Its own objects it sees all the same.
+            let pair = try PipePair()
+            let own = HostView.read(HostView.Options(kinds: [.pipe])).objects
+            #expect(own.contains { $0.holders.contains { $0.canRead && $0.canWrite } && !$0.holdersAreComplete })
+            #expect(view.orphans().isEmpty)
+            _ = consume pair
+        }
+    }
+
+    @Test(.requiresRoot) func aQueueThatMayNotBeReadIsRefused() async throws {
+        // Made and removed by this process: nobody could not remove it.
+        let scratch = ScratchName()
+        let text = scratch.queueName()
+        let queue = try MessageQueue(ObjectName(text), mode: .createExclusive)
+        await #expect(processExitsWith: .success) { [text = text as String] in
+            let name = try ObjectName(text)
+            try ProcessState.becomeNobody()
+            #expect { try HostView.lookUp(.messageQueue(name)) } throws: { error in
+                (error as? IPCError)?.code == .permissionDenied
+            }
+        }
+        try queue.close()
+    }
+
     /// Every system call of a look fails once: the view may be partial, and nothing worse.
     @Test func failingCallsMakeAViewPartialAtMost() async {
         await #expect(processExitsWith: .success) {

@@ -125,7 +125,7 @@ enum Rules {
     }
 
     static func machine(_ file: SourceFile) -> [Finding] {
-        let traces = ["/wo" + "rk/", "/Use" + "rs/", "registry.", "/ro" + "ot/"]
+        let traces = ["/wo" + "rk/", "/Use" + "rs/", "/ro" + "ot/"]
         return file.lines.enumerated().filter { _, line in traces.contains { line.contains($0) } }.map {
             Finding(file, $0.offset + 1, "no path of somebody's machine")
         }

@@ -39,4 +39,20 @@ import Testing
             #expect(report.thrown > 4, "\(report)")
         }
     }
+
+    @Test func everyCallOfTheAsyncFacesMayFailOnce() async {
+        await #expect(processExitsWith: .success) {
+            _ = try Reactor.shared()
+            let report = try await FaultPlan.sweep { try await Self.awaitEverything() }
+            #expect(report.problems.isEmpty, "\(report)")
+        }
+    }
+
+    private static func awaitEverything() async throws {
+        let queue = try SystemVMessageQueue(key: .private, mode: .createExclusive, lifetime: .removeOnClose)
+        try await queue.send([1, 2, 3], type: 7, until: .after(.seconds(5)))
+        _ = try await queue.receive(.any, until: .after(.seconds(5)))
+        // Nothing comes: the deadline interrupts the thread that waits.
+        _ = try? await queue.receive(.any, until: .after(.milliseconds(1)))
+    }
 }
