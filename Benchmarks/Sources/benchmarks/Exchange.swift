@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+import CSupport
+import Interprocess
+
+/// One end of a ping-pong over one mechanism. The loops below are generic over it and specialised by the compiler.
+protocol Exchange: ~Copyable {
+    func send(_ bytes: Span<UInt8>) throws(IPCError)
+    /// Appends one whole message.
+    func receive(into buffer: inout OutputSpan<UInt8>) throws(IPCError)
+}
+
+struct PipeExchange: ~Copyable, Exchange {
+    let reader: PipeReader
+    let writer: PipeWriter
+
+    init() throws(IPCError) {
+        reader = try PipeReader(adopting: OwnedDescriptor(adopting: CInt(bench_receive_fd)))
+        writer = try PipeWriter(adopting: OwnedDescriptor(adopting: CInt(bench_send_fd)))
+    }
+
+    func send(_ bytes: Span<UInt8>) throws(IPCError) { try writer.write(bytes) }
+
+    func receive(into buffer: inout OutputSpan<UInt8>) throws(IPCError) {
+        while buffer.freeCapacity > 0 {
+            if try reader.read(into: &buffer) == 0 { throw IPCError(code: .disconnected, subject: "the other side") }
+        }
+    }
+}
+
+struct PacketExchange: ~Copyable, Exchange {
+    let socket: SequencedPacketSocket
+
+    init() throws(IPCError) {
+        socket = try SequencedPacketSocket(adopting: OwnedDescriptor(adopting: CInt(bench_receive_fd)))
+    }
+
+    func send(_ bytes: Span<UInt8>) throws(IPCError) { try socket.send(bytes) }
+
+    func receive(into buffer: inout OutputSpan<UInt8>) throws(IPCError) {
+        guard case .message = try socket.receive(into: &buffer) else {
+            throw IPCError(code: .disconnected, subject: "the other side")
+        }
+    }
+}
+
+struct QueueExchange: ~Copyable, Exchange {
+    let incoming: MessageQueue
+    let outgoing: MessageQueue
+
+    init(receive: String, send: String) throws(IPCError) {
+        incoming = try MessageQueue(ObjectName(receive), access: .receiveOnly)
+        outgoing = try MessageQueue(ObjectName(send), access: .sendOnly)
+    }
+
+    func send(_ bytes: Span<UInt8>) throws(IPCError) { try outgoing.send(bytes) }
+
+    func receive(into buffer: inout OutputSpan<UInt8>) throws(IPCError) { _ = try incoming.receive(into: &buffer) }
+}
+
+struct SystemVExchange: ~Copyable, Exchange {
+    let incoming: SystemVMessageQueue
+    let outgoing: SystemVMessageQueue
+
+    init(receive: Int32, send: Int32) throws(IPCError) {
+        incoming = try SystemVMessageQueue(id: receive)
+        outgoing = try SystemVMessageQueue(id: send)
+    }
+
+    func send(_ bytes: Span<UInt8>) throws(IPCError) { try outgoing.send(bytes) }
+
+    func receive(into buffer: inout OutputSpan<UInt8>) throws(IPCError) { _ = try incoming.receive(into: &buffer) }
+}
+
+/// Sends and waits for the answer, as often as told; reports the time of every batch.
+func ping(_ exchange: borrowing some Exchange & ~Copyable, _ size: Int) throws(IPCError) {
+    let payload = [UInt8](repeating: 7, count: size)
+    _ = try [UInt8](capacity: size) { (buffer: inout OutputSpan<UInt8>) throws(IPCError) in
+        while true {
+            let rounds = bench_next()
+            if rounds == 0 { return }
+            let start = bench_now()
+            for _ in 0..<rounds {
+                try exchange.send(payload.span)
+                buffer.removeAll()
+                try exchange.receive(into: &buffer)
+            }
+            bench_report(bench_now() - start)
+        }
+    }
+}
+
+/// Sends back what comes, until it is ended from outside.
+func echo(_ exchange: borrowing some Exchange & ~Copyable, _ size: Int) throws(IPCError) {
+    _ = try [UInt8](capacity: size) { (buffer: inout OutputSpan<UInt8>) throws(IPCError) in
+        while true {
+            buffer.removeAll()
+            try exchange.receive(into: &buffer)
+            try exchange.send(buffer.span)
+        }
+    }
+}
