@@ -14,8 +14,10 @@ struct PipeExchange: ~Copyable, Exchange {
     let writer: PipeWriter
 
     init() throws(IPCError) {
-        reader = try PipeReader(adopting: OwnedDescriptor(adopting: CInt(bench_receive_fd)))
-        writer = try PipeWriter(adopting: OwnedDescriptor(adopting: CInt(bench_send_fd)))
+        let reader = try PipeReader(adopting: OwnedDescriptor(adopting: CInt(bench_receive_fd)))
+        let writer = try PipeWriter(adopting: OwnedDescriptor(adopting: CInt(bench_send_fd)))
+        self.reader = reader
+        self.writer = writer
     }
 
     func send(_ bytes: Span<UInt8>) throws(IPCError) { try writer.write(bytes) }
@@ -48,8 +50,10 @@ struct QueueExchange: ~Copyable, Exchange {
     let outgoing: MessageQueue
 
     init(receive: String, send: String) throws(IPCError) {
-        incoming = try MessageQueue(ObjectName(receive), access: .receiveOnly)
-        outgoing = try MessageQueue(ObjectName(send), access: .sendOnly)
+        let incoming = try MessageQueue(ObjectName(receive), access: .receiveOnly)
+        let outgoing = try MessageQueue(ObjectName(send), access: .sendOnly)
+        self.incoming = incoming
+        self.outgoing = outgoing
     }
 
     func send(_ bytes: Span<UInt8>) throws(IPCError) { try outgoing.send(bytes) }
@@ -62,8 +66,10 @@ struct SystemVExchange: ~Copyable, Exchange {
     let outgoing: SystemVMessageQueue
 
     init(receive: Int32, send: Int32) throws(IPCError) {
-        incoming = try SystemVMessageQueue(id: receive)
-        outgoing = try SystemVMessageQueue(id: send)
+        let incoming = try SystemVMessageQueue(id: receive)
+        let outgoing = try SystemVMessageQueue(id: send)
+        self.incoming = incoming
+        self.outgoing = outgoing
     }
 
     func send(_ bytes: Span<UInt8>) throws(IPCError) { try outgoing.send(bytes) }

@@ -33,8 +33,8 @@ struct Workload {
 
 /// Two processes that play ping-pong, and what lies between them.
 struct Side: ~Copyable {
-    private var pinger: bench_worker
-    private var echoer: bench_worker?
+    private let pinger: bench_worker
+    private let echoer: bench_worker?
     private let queues: Queues
 
     static func programOfC(beside program: String) -> String {
@@ -47,18 +47,21 @@ struct Side: ~Copyable {
         let c = Self.programOfC(beside: program)
         let isOurs = subject == .interprocess && !control
         let cpu = (first: bench_first_cpu(), second: workload.placement == .oneCPU ? bench_first_cpu() : bench_last_cpu())
-        queues = try Queues(workload)
+        let queues = try Queues(workload)
         let line = try Line(workload)
-        // With tasks at our end, the other end is plain C.
-        let isCounterOfOurs = isOurs && workload.name == "eventfd"
-        let role = workload.mode == .blocking || control ? "ping" : isOurs ? "async" : subject == .cEpoll ? "epoll" : "ping"
-        if !isCounterOfOurs {
+        let role = workload.mode == .blocking ? "ping" : isOurs ? "async" : subject == .cEpoll ? "epoll" : "ping"
+        var echoer: bench_worker?
+        // With a task at our end the other end is plain C; over our own counters the task's process starts it.
+        if !isOurs || workload.name != "eventfd" {
             echoer = try Self.start(
                 isOurs && workload.mode == .blocking ? program : c, "echo", workload, queues.there, queues.back, cpu.second,
                 line.there.receive, line.back.send)
         }
-        pinger = try Self.start(
+        let pinger = try Self.start(
             isOurs ? program : c, role, workload, queues.back, queues.there, cpu.first, line.back.receive, line.there.send)
+        self.queues = queues
+        self.echoer = echoer
+        self.pinger = pinger
     }
 
     private static func start(
@@ -73,9 +76,7 @@ struct Side: ~Copyable {
     }
 
     deinit {
-        var (first, second) = (pinger, echoer)
-        bench_stop(&first)
-        if second != nil { bench_stop(&second!) }
+        for var worker in [pinger, echoer].compactMap({ $0 }) { bench_stop(&worker) }
     }
 
     /// Makes so many round trips; nanoseconds for all.
