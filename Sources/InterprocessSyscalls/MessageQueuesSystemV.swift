@@ -76,6 +76,16 @@ package func sysMessageSend(
     // them, and nothing keeps the pointers.
     let failure = unsafe bytes.withUnsafeBytes { (bytes) -> Errno? in
         let count = bytes.count
+        if count <= Int(cip_small_message) {
+            do throws(Errno) {
+                _ = try invoke("msgsnd", retryOnInterrupt: retryOnInterrupt) {
+                    unsafe cip_msgsnd_small(id, type, bytes.baseAddress, count, flags)
+                }
+                return nil
+            } catch {
+                return error
+            }
+        }
         return unsafe withUnsafeTemporaryAllocation(byteCount: header + count, alignment: header) { message in
             unsafe message.storeBytes(of: type, as: Int.self)
             if count > 0 {
@@ -107,6 +117,22 @@ package func sysMessageReceive(
     // what becomes initialised; the temporary holds the type and `room` bytes.
     try unsafe buffer.withUnsafeMutableBufferPointer { (bytes, initialized) throws(Errno) in
         let room = bytes.count - initialized
+        // The type comes in front of the bytes. With room to spare it is received where the bytes shall be, and they
+        // move up over it: no second buffer.
+        if room > header, !flags.contains(.truncate) {
+            do throws(Errno) {
+                let place = unsafe UnsafeMutableRawPointer(bytes.baseAddress!) + initialized
+                let count = try invoke("msgrcv", retryOnInterrupt: retryOnInterrupt) {
+                    unsafe msgrcv(id, place, room - header, type, flags.rawValue)
+                }
+                let type = unsafe place.loadUnaligned(as: Int.self)
+                unsafe memmove(place, place + header, count)
+                initialized += count
+                return SystemVReceived(type: type, count: count)
+            } catch where error == .argListTooLong {
+                // It may fit without the type.
+            }
+        }
         let result = unsafe withUnsafeTemporaryAllocation(byteCount: header + room, alignment: header) {
             message -> Result<SystemVReceived, Errno> in
             do throws(Errno) {

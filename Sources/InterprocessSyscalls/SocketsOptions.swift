@@ -88,12 +88,12 @@ package func sysResolve(host: String, port: String, passive: Bool) -> Resolution
     #if DEBUG
     if Faults.next("getaddrinfo") != nil { return .failure(isUnknown: false, message: "injected") }
     #endif
+    // SAFETY: the strings outlive the call; the list is ours until freeaddrinfo, and each node's address
+    // has the length beside it.
     var hints = unsafe addrinfo()
     unsafe hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
     unsafe hints.ai_flags = passive ? AI_PASSIVE : 0
     var list: UnsafeMutablePointer<addrinfo>?
-    // SAFETY: the strings outlive the call; the list is ours until freeaddrinfo, and each node's address
-    // has the length beside it.
     let code = unsafe getaddrinfo(host.isEmpty ? nil : host, port, &hints, &list)
     guard code == 0 else {
         return .failure(

@@ -68,12 +68,13 @@ enum Rules {
     }
 
     private static func isExplained(_ file: SourceFile, _ use: Int) -> Bool {
+        if file.lines[use...].prefix(4).contains(where: { $0.contains("// SAFETY:") }) { return true }
         var index = use
         while index >= 0 && use - index < 70 {
             let line = file.lines[index]
             if line.contains("// SAFETY:") { return true }
             // The beginning of the function or of another member: no reason further up counts.
-            if index < use && line.hasPrefix("    }") && !line.hasPrefix("     ") { return false }
+            if index < use && line == "    }" && file.lines[index + 1].isEmpty { return false }
             if index < use && line.hasPrefix("}") { return false }
             index -= 1
         }

@@ -57,7 +57,7 @@ import Testing
         #expect(findings(Rules.unsafety, "Sources/Interprocess/A.swift", "let a = unsafe b()") == 1)
         #expect(findings(Rules.unsafety, "Sources/InterprocessSyscalls/A.swift", "let a = unsafe b()") == 1)
         #expect(findings(Rules.unsafety, "Sources/InterprocessSyscalls/A.swift", "// SAFETY: so\nlet a = unsafe b()") == 0)
-        #expect(findings(Rules.unsafety, "Sources/InterprocessSyscalls/A.swift", "// SAFETY: so\n}\nlet a = unsafe b()") == 1)
+        #expect(findings(Rules.unsafety, "Sources/InterprocessSyscalls/A.swift", "// SAFETY: so\n}\n\nlet a = unsafe b()") == 1)
         #expect(findings(Rules.unsafety, "Sources/Interprocess/A.swift", "let a = \"unsafe\" // unsafe") == 0)
     }
 

@@ -79,4 +79,14 @@ static inline int cip_ofd_lock(int fd, int type, int wait) {
     return fcntl(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &lock);
 }
 
+/// msgsnd(2) of at most 8192 bytes, which the kernel wants to find behind their type: on the stack, where Swift
+/// would take a block from the heap.
+enum { cip_small_message = 8192 };
+static inline int cip_msgsnd_small(int id, long type, const void *bytes, size_t count, int flags) {
+    struct { long type; char bytes[cip_small_message]; } message;
+    message.type = type;
+    if (count > 0) memcpy(message.bytes, bytes, count);
+    return msgsnd(id, &message, count, flags);
+}
+
 #endif
