@@ -56,9 +56,15 @@ enum Documents {
         return blocks
     }
 
-    /// What a Markdown document links to, without links to other hosts.
+    /// What a Markdown document links to, without links to other hosts; what looks like a link in code is none.
     static func links(_ name: String) -> [String] {
-        text(name).split(separator: "](").dropFirst().compactMap { rest in
+        var prose = ""
+        var isCode = false
+        for line in lines(name) {
+            if line.hasPrefix("```") { isCode.toggle() }
+            if !isCode { prose += line + "\n" }
+        }
+        return prose.split(separator: "](").dropFirst().compactMap { rest in
             let target = rest.prefix { $0 != ")" && $0 != " " && $0 != "\n" }
             return target.contains("://") || target.hasPrefix("#") || target.isEmpty ? nil : String(target)
         }
