@@ -49,7 +49,7 @@ struct SocketCore: ~Copyable, Sendable {
     static func hint(_ errno: Errno, _ call: String) -> String {
         switch errno {
         case .noSuchFileOrDirectory: "there is no such socket; its owner has not started or has removed it"
-        case .connectionRefused: "nobody listens there; if it is a path, what is left of a former owner"
+        case .connectionRefused: "start who shall listen there; a path can be what a former owner has left"
         case .permissionDenied where call == "connect":
             "connecting needs write permission on the socket and search permission on its directories"
         case .notPermitted: "only the own ids may be claimed without the capability CAP_SETUID, CAP_SETGID or CAP_SYS_ADMIN"

@@ -42,7 +42,7 @@ struct TableOptions: ParsableArguments {
             guard let column = columns.first(where: { $0.name == bare }) else {
                 let guess = Suggestion.closest(to: bare, among: columns.map(\.name))
                 throw .usage(
-                    "no column \"\(bare)\"\(guess.map { "; did you mean \"\($0)\"?" } ?? "") There are: \(list(columns))"
+                    "no column \"\(bare)\"\(guess.map { "; did you mean \"\($0)\"?" } ?? ".") There are: \(list(columns))"
                 )
             }
             if !chosen.contains(where: { $0.name == bare }) { chosen.append(column) }
