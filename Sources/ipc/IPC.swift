@@ -11,7 +11,7 @@ enum Main {
         sysIgnoreBrokenPipes()
         let arguments = Array(CommandLine.arguments.dropFirst())
         if arguments.first == TourPeer.word { TourPeerMain.run(Array(arguments.dropFirst())) }
-        if let failure = Verbs.objection(to: arguments) { end(failure) }
+        if let failure = Arguments.objection(to: arguments) ?? Verbs.objection(to: arguments) { end(failure) }
         do {
             var command = try IPC.parseAsRoot(arguments)
             try command.run()
