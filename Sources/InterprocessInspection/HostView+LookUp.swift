@@ -9,8 +9,8 @@ extension HostView {
     /// - Parameter address: a named pipe or unix socket by path, a socket by name, endpoint or inode, a queue by
     ///   name, key or id, a pipe by inode, an event counter by id.
     /// - Returns: the object; where several share the address (connections of one port), the listener, else the first.
-    /// - Throws: ``IPCError/Code/notFound``; ``IPCError/Code/wrongKind`` if there is something else at that path;
-    ///   ``IPCError/Code/permissionDenied``; ``IPCError/Code/unsupported`` for kinds that cannot be looked at.
+    /// - Throws: `IPCError.Code.notFound`; `IPCError.Code.wrongKind` if there is something else at that path;
+    ///   `IPCError.Code.permissionDenied`; `IPCError.Code.unsupported` for kinds that cannot be looked at.
     ///
     /// Blocking: reads `/proc` and asks the kernel; some milliseconds per thousand open descriptors.
     public static func lookUp(_ address: Address) throws(IPCError) -> InspectedObject {
