@@ -58,7 +58,9 @@ struct ShowCommand: ParsableCommand {
         var text = Colour.bold("\(object.address)".printable) + "  " + Colour.dim(object.kind.title) + "\n"
         for (name, value) in lines { text += "  \(name.padded(to: width))  \(value.printable)\n" }
         if object.holders.isEmpty {
-            text += "  nobody has it open\n"
+            text +=
+                object.kind == .sysvMsg
+                ? "  nobody waits in it; who else uses it the kernel does not know\n" : "  nobody has it open\n"
         }
         for holder in object.holders {
             let program = "\(holder.command ?? "?") (\(holder.processID))".printable
