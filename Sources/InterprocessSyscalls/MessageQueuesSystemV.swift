@@ -6,6 +6,8 @@ package import SystemPackage
 package struct SystemVReceiveFlags: OptionSet, Sendable {
     package let rawValue: CInt
     package init(rawValue: CInt) { self.rawValue = rawValue }
+    /// An empty literal would be a generic call, and several hundred instructions, each time.
+    package init() { rawValue = 0 }
 
     package static let noWait = SystemVReceiveFlags(rawValue: 0o4000)
     package static let truncate = SystemVReceiveFlags(rawValue: 0o10000)
@@ -110,13 +112,22 @@ package func sysMessageSend(
 ///   - type: 0 the oldest, n the oldest of type n, -n the oldest of the lowest type up to n;
 ///     with ``SystemVReceiveFlags/copy`` the position.
 package func sysMessageReceive(
-    _ id: CInt, into buffer: inout OutputSpan<UInt8>, type: Int, flags: SystemVReceiveFlags = [],
+    _ id: CInt, into buffer: inout OutputSpan<UInt8>, type: Int, flags: SystemVReceiveFlags = SystemVReceiveFlags(),
     retryOnInterrupt: Bool = true
 ) throws(Errno) -> SystemVReceived {
     // SAFETY: at most `count` ≤ `room` bytes are copied to the start of the free space, and that count is
     // what becomes initialised; the temporary holds the type and `room` bytes.
     try unsafe buffer.withUnsafeMutableBufferPointer { (bytes, initialized) throws(Errno) in
         let room = bytes.count - initialized
+        if room <= Int(cip_small_room) {
+            let place = unsafe UnsafeMutableRawPointer(bytes.baseAddress).map { unsafe $0 + initialized }
+            var received = 0
+            let count = try invoke("msgrcv", retryOnInterrupt: retryOnInterrupt) {
+                unsafe cip_msgrcv_small(id, place, room, &received, type, flags.rawValue)
+            }
+            initialized += count
+            return SystemVReceived(type: received, count: count)
+        }
         // The type comes in front of the bytes. With room to spare it is received where the bytes shall be, and they
         // move up over it: no second buffer.
         if room > header, !flags.contains(.truncate) {
@@ -155,7 +166,7 @@ package func sysMessageReceive(
 
 /// msgrcv(2) into an array that is as long as what came; `room` bytes at most.
 package func sysMessageReceiveArray(
-    _ id: CInt, room: Int, type: Int, flags: SystemVReceiveFlags = [], retryOnInterrupt: Bool = true
+    _ id: CInt, room: Int, type: Int, flags: SystemVReceiveFlags = SystemVReceiveFlags(), retryOnInterrupt: Bool = true
 ) throws(Errno) -> (received: SystemVReceived, bytes: [UInt8]) {
     // SAFETY: the temporary holds the type and `room` bytes; the array copies the `count` ≤ `room` bytes
     // that the kernel wrote.
@@ -178,7 +189,7 @@ package func sysMessageReceiveArray(
 /// msgrcv(2) of no bytes: waits until there is a message that matches and leaves it there; only a message
 /// that has no bytes is taken by this, and its type is returned.
 package func sysMessageAwait(
-    _ id: CInt, type: Int, flags: SystemVReceiveFlags = [], retryOnInterrupt: Bool = true
+    _ id: CInt, type: Int, flags: SystemVReceiveFlags = SystemVReceiveFlags(), retryOnInterrupt: Bool = true
 ) throws(Errno) -> Int? {
     var message = (0, 0)
     do throws(Errno) {

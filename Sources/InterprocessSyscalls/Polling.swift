@@ -21,6 +21,19 @@ package struct EpollEvents: OptionSet, Sendable {
     package static let hangUp = EpollEvents(rawValue: EPOLLHUP.rawValue)
     package static let error = EpollEvents(rawValue: EPOLLERR.rawValue)
     package static let edgeTriggered = EpollEvents(rawValue: cip_epoll_edge_triggered())
+
+    // The operations that every wait needs, on numbers. Those that OptionSet brings are generic, and a literal such as
+    // `[.readable, .error]` makes an array first: together some hundred instructions, and an allocation, a wait.
+
+    package func union(_ other: EpollEvents) -> EpollEvents { EpollEvents(rawValue: rawValue | other.rawValue) }
+
+    package func subtracting(_ other: EpollEvents) -> EpollEvents { EpollEvents(rawValue: rawValue & ~other.rawValue) }
+
+    package func isSuperset(of other: EpollEvents) -> Bool { rawValue & other.rawValue == other.rawValue }
+
+    package func contains(_ other: EpollEvents) -> Bool { rawValue & other.rawValue == other.rawValue }
+
+    package func isDisjoint(with other: EpollEvents) -> Bool { rawValue & other.rawValue == 0 }
 }
 
 package enum EpollOperation: Sendable {

@@ -85,6 +85,14 @@ uint64_t bench_now(void) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+void *bench_allocate(size_t size) {
+    size_t page = 4096;
+    char *memory = aligned_alloc(page, (size + 64 + page - 1) / page * page);
+    if (!memory) exit(1);
+    memset(memory, 0, size + 64);
+    return memory + 64;
+}
+
 static int any_cpu(int from, int step) {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) < 0) return 0;

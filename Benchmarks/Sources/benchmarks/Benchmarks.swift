@@ -51,7 +51,10 @@ struct Options {
         for mode in [Workload.Mode.blocking, .async] {
             let workloads = Self.workloads(mode, limits).filter { only == nil || $0.name == only }
             if workloads.isEmpty { continue }
-            print(mode == .blocking ? "\nBlocking, one way (half a round trip)" : "\nA task at one end, round trip; beside C that blocks")
+            print(
+                mode == .blocking
+                    ? "\nBlocking, one way (half a round trip)"
+                    : "\nA task at one end, round trip; beside C that blocks")
             print(Report.heading)
             for workload in workloads {
                 let measurement = try Measurement(workload, effort, program: program, control: control)
@@ -59,7 +62,9 @@ struct Options {
                 measurements.append(measurement)
             }
         }
-        if let json, bench_write_file(json, Report.json(measurements)) != 0 { throw Failure(text: "cannot write \(json)") }
+        if let json, bench_write_file(json, Report.json(measurements)) != 0 {
+            throw Failure(text: "cannot write \(json)")
+        }
     }
 
     private static func workloads(_ mode: Workload.Mode, _ limits: QueueLimits) -> [Workload] {

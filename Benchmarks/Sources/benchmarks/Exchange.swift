@@ -77,31 +77,35 @@ struct SystemVExchange: ~Copyable, Exchange {
     func receive(into buffer: inout OutputSpan<UInt8>) throws(IPCError) { _ = try incoming.receive(into: &buffer) }
 }
 
+/// Memory of the same alignment that C's loop has: how fast the kernel copies depends on it.
+func memory(_ size: Int) -> UnsafeMutableBufferPointer<UInt8> {
+    UnsafeMutableBufferPointer(start: bench_allocate(size).assumingMemoryBound(to: UInt8.self), count: size)
+}
+
 /// Sends and waits for the answer, as often as told; reports the time of every batch.
 func ping(_ exchange: borrowing some Exchange & ~Copyable, _ size: Int) throws(IPCError) {
-    let payload = [UInt8](repeating: 7, count: size)
-    _ = try [UInt8](capacity: size) { (buffer: inout OutputSpan<UInt8>) throws(IPCError) in
-        while true {
-            let rounds = bench_next()
-            if rounds == 0 { return }
-            let start = bench_now()
-            for _ in 0..<rounds {
-                try exchange.send(payload.span)
-                buffer.removeAll()
-                try exchange.receive(into: &buffer)
-            }
-            bench_report(bench_now() - start)
+    let payload = memory(size)
+    let answer = memory(size)
+    payload.initialize(repeating: 7)
+    while true {
+        let rounds = bench_next()
+        if rounds == 0 { return }
+        let start = bench_now()
+        for _ in 0..<rounds {
+            try exchange.send(payload.span)
+            var buffer = OutputSpan<UInt8>(buffer: answer, initializedCount: 0)
+            try exchange.receive(into: &buffer)
         }
+        bench_report(bench_now() - start)
     }
 }
 
 /// Sends back what comes, until it is ended from outside.
 func echo(_ exchange: borrowing some Exchange & ~Copyable, _ size: Int) throws(IPCError) {
-    _ = try [UInt8](capacity: size) { (buffer: inout OutputSpan<UInt8>) throws(IPCError) in
-        while true {
-            buffer.removeAll()
-            try exchange.receive(into: &buffer)
-            try exchange.send(buffer.span)
-        }
+    let message = memory(size)
+    while true {
+        var buffer = OutputSpan<UInt8>(buffer: message, initializedCount: 0)
+        try exchange.receive(into: &buffer)
+        try exchange.send(buffer.span)
     }
 }

@@ -33,7 +33,9 @@ struct Measurement {
         samples = workload.subjects.map { Samples(subject: $0) }
         let first = try Side(workload.subjects[0], workload, program: program, control: control)
         let second = try Side(workload.subjects[1], workload, program: program, control: control)
-        let third = workload.subjects.count > 2 ? try Side(workload.subjects[2], workload, program: program, control: control) : nil
+        let third =
+            workload.subjects.count > 2
+            ? try Side(workload.subjects[2], workload, program: program, control: control) : nil
         func turn(_ index: Int, _ rounds: UInt64) throws -> UInt64 {
             switch index {
             case 0: try first.run(rounds)

@@ -17,7 +17,8 @@ enum Report {
         }
     }
 
-    static let heading = row("mechanism", "bytes", "placement", "subject", "median", "C median", "ratio", "of minima", "95 % range", "goal")
+    static let heading = row(
+        "mechanism", "bytes", "placement", "subject", "median", "C median", "ratio", "of minima", "95 % range", "goal")
 
     static func lines(_ measurement: Measurement) -> [String] {
         let workload = measurement.workload

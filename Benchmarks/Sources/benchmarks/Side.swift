@@ -46,7 +46,9 @@ struct Side: ~Copyable {
     init(_ subject: Subject, _ workload: Workload, program: String, control: Bool) throws {
         let c = Self.programOfC(beside: program)
         let isOurs = subject == .interprocess && !control
-        let cpu = (first: bench_first_cpu(), second: workload.placement == .oneCPU ? bench_first_cpu() : bench_last_cpu())
+        let cpu = (
+            first: bench_first_cpu(), second: workload.placement == .oneCPU ? bench_first_cpu() : bench_last_cpu()
+        )
         let queues = try Queues(workload)
         let line = try Line(workload)
         let role = workload.mode == .blocking ? "ping" : isOurs ? "async" : subject == .cEpoll ? "epoll" : "ping"
@@ -54,11 +56,13 @@ struct Side: ~Copyable {
         // With a task at our end the other end is plain C; over our own counters the task's process starts it.
         if !isOurs || workload.name != "eventfd" {
             echoer = try Self.start(
-                isOurs && workload.mode == .blocking ? program : c, "echo", workload, queues.there, queues.back, cpu.second,
+                isOurs && workload.mode == .blocking ? program : c, "echo", workload, queues.there, queues.back,
+                cpu.second,
                 line.there.receive, line.back.send)
         }
         let pinger = try Self.start(
-            isOurs ? program : c, role, workload, queues.back, queues.there, cpu.first, line.back.receive, line.there.send)
+            isOurs ? program : c, role, workload, queues.back, queues.there, cpu.first, line.back.receive,
+            line.there.send)
         self.queues = queues
         self.echoer = echoer
         self.pinger = pinger
@@ -70,7 +74,8 @@ struct Side: ~Copyable {
     ) throws -> bench_worker {
         var worker = bench_worker()
         let failure = bench_start(
-            &worker, program, role, workload.name, workload.bytes, receive, send, cpu, receiveDescriptor, sendDescriptor)
+            &worker, program, role, workload.name, workload.bytes, receive, send, cpu, receiveDescriptor, sendDescriptor
+        )
         if failure != 0 { throw Failure(text: "cannot start \(program): errno \(failure)") }
         return worker
     }
@@ -101,7 +106,9 @@ private struct Line: ~Copyable {
     init(_ workload: Workload) throws {
         switch workload.name {
         case "pipe":
-            if bench_make_pair(0, &there.receive, &there.send) != 0 || bench_make_pair(0, &back.receive, &back.send) != 0 {
+            if bench_make_pair(0, &there.receive, &there.send) != 0
+                || bench_make_pair(0, &back.receive, &back.send) != 0
+            {
                 throw Failure(text: "no pipe")
             }
         case "unix-seqpacket":
@@ -116,7 +123,9 @@ private struct Line: ~Copyable {
     }
 
     deinit {
-        for number in Set([there.receive, there.send, back.receive, back.send]) where number >= 0 { bench_close(number) }
+        for number in Set([there.receive, there.send, back.receive, back.send]) where number >= 0 {
+            bench_close(number)
+        }
     }
 }
 

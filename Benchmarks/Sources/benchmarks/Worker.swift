@@ -82,16 +82,14 @@ private func pingAsync(
     _ reader: borrowing PipeReader, _ writer: borrowing PipeWriter, _ size: Int
 ) async throws(IPCError) {
     let payload = [UInt8](repeating: 7, count: size)
-    // An output span that lives over an await cannot come from an array's initialiser.
-    let memory = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: size)
-    defer { memory.deallocate() }
+    let answer = memory(size)
     while true {
         let rounds = bench_next()
         if rounds == 0 { return }
         let start = bench_now()
         for _ in 0..<rounds {
             try await writer.write(payload.span)
-            var buffer = OutputSpan<UInt8>(buffer: memory, initializedCount: 0)
+            var buffer = OutputSpan<UInt8>(buffer: answer, initializedCount: 0)
             while buffer.freeCapacity > 0 {
                 if try await reader.read(into: &buffer) == 0 { return }
             }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <mqueue.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,9 +105,13 @@ static int receive_pipe_epoll(struct end *end, struct message *message) {
     return receive_epoll(end, message->bytes, end->size);
 }
 
+static struct message *allocate(const struct end *end) {
+    char *bytes = bench_allocate(end->size);
+    return (struct message *)(bytes - offsetof(struct message, bytes));
+}
+
 static inline __attribute__((always_inline)) int ping(struct end *end, transfer *sending, transfer *receiving) {
-    struct message *out = malloc(sizeof *out + end->size), *in = malloc(sizeof *in + end->size);
-    if (!out || !in) return 1;
+    struct message *out = allocate(end), *in = allocate(end);
     memset(out->bytes, 7, end->size);
     uint64_t rounds;
     while ((rounds = bench_next()) > 0) {
@@ -118,8 +123,7 @@ static inline __attribute__((always_inline)) int ping(struct end *end, transfer 
     return 0;
 }
 static inline __attribute__((always_inline)) int echo(struct end *end, transfer *sending, transfer *receiving) {
-    struct message *message = malloc(sizeof *message + end->size);
-    if (!message) return 1;
+    struct message *message = allocate(end);
     while (receiving(end, message) == 0 && sending(end, message) == 0) {}
     return 1;
 }

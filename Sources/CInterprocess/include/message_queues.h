@@ -89,4 +89,15 @@ static inline int cip_msgsnd_small(int id, long type, const void *bytes, size_t 
     return msgsnd(id, &message, count, flags);
 }
 
+/// msgrcv(2) into a small buffer: by way of the stack, so that a buffer which fits exactly needs no second call.
+enum { cip_small_room = 512 };
+static inline ssize_t cip_msgrcv_small(int id, void *bytes, size_t room, long *type, long selection, int flags) {
+    struct { long type; char bytes[cip_small_room]; } message;
+    ssize_t count = msgrcv(id, &message, room, selection, flags);
+    if (count < 0) return count;
+    *type = message.type;
+    if (count > 0) memcpy(bytes, message.bytes, (size_t)count);
+    return count;
+}
+
 #endif

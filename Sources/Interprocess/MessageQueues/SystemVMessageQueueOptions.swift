@@ -24,7 +24,7 @@ extension SystemVMessageQueue {
 
         var flags: SystemVReceiveFlags {
             if case .allBut = self { return .except }
-            return []
+            return SystemVReceiveFlags()
         }
 
         /// Zero and negative types would mean something else to the kernel.

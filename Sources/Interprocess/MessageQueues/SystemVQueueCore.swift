@@ -20,6 +20,7 @@ final class SystemVQueueCore: Sendable {
 
     // MARK: Sending
 
+    @inline(__always)
     func trySend(_ bytes: Span<UInt8>, type: Int) throws(IPCError) -> Bool {
         do throws(Errno) {
             try sysMessageSend(id, type: type, bytes, noWait: true)

@@ -81,6 +81,7 @@ public struct PipeWriter: ~Copyable, Sendable {
     /// Blocks the thread until something of `bytes` is in the pipe.
     ///
     /// - Returns: how many bytes were written: all, unless the call was interrupted after a part.
+    @inline(__always)
     public func writeSome(_ bytes: Span<UInt8>, retryOnInterrupt: Bool = true) throws(IPCError) -> Int {
         while true {
             do throws(Errno) {

@@ -15,7 +15,7 @@ public enum Interest: Sendable, Hashable, CaseIterable {
     /// What epoll is asked for.
     var asked: EpollEvents {
         switch self {
-        case .readable: [.readable, .peerClosed]
+        case .readable: Self.readableAsked
         case .writable: .writable
         case .end: .peerClosed
         }
@@ -24,11 +24,17 @@ public enum Interest: Sendable, Hashable, CaseIterable {
     /// What is an answer to it; errors and hang-ups are an answer to all.
     var answered: EpollEvents {
         switch self {
-        case .readable: [.readable, .peerClosed, .hangUp, .error]
-        case .writable: [.writable, .hangUp, .error]
-        case .end: [.peerClosed, .hangUp, .error]
+        case .readable: Self.readableAnswered
+        case .writable: Self.writableAnswered
+        case .end: Self.endAnswered
         }
     }
+
+    // Made once: a literal on the way of every wait would be an array each time.
+    private static let readableAsked: EpollEvents = [.readable, .peerClosed]
+    private static let readableAnswered: EpollEvents = [.readable, .peerClosed, .hangUp, .error]
+    private static let writableAnswered: EpollEvents = [.writable, .hangUp, .error]
+    private static let endAnswered: EpollEvents = [.peerClosed, .hangUp, .error]
 }
 
 /// A descriptor's place in the reactor: three event counts and those who wait for them to grow.

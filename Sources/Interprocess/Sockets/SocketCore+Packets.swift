@@ -3,6 +3,7 @@ import InterprocessSyscalls
 
 // What sockets with message boundaries have in common.
 extension SocketCore {
+    @inline(__always)
     func receivePacket(into buffer: inout OutputSpan<UInt8>, retryOnInterrupt: Bool) throws(IPCError) -> SocketReceipt {
         let capacity = buffer.freeCapacity
         let real = try receive(into: &buffer, flags: SocketConstant.truncated, retryOnInterrupt: retryOnInterrupt)
@@ -19,8 +20,12 @@ extension SocketCore {
     ///
     /// If the other side has not ended, or more messages follow, it was a message; if a credential or a descriptor came
     /// along (`isProof`), too. An empty message that was the very last before the end cannot be told from it.
+    @inline(__always)
     func receipt(_ real: Int, capacity: Int, isProof: Bool = false) -> SocketReceipt {
-        if real > 0 || isProof { return SocketReceipt(real: real, capacity: capacity) }
+        real > 0 || isProof ? SocketReceipt(real: real, capacity: capacity) : receiptOfNothing()
+    }
+
+    private func receiptOfNothing() -> SocketReceipt {
         guard (try? descriptor.isReady(.end)) == true else { return .message(0) }
         var following: Int?
         _ = [UInt8](capacity: 1) { buffer in

@@ -93,6 +93,8 @@ struct SocketCore: ~Copyable, Sendable {
 
     // MARK: Sending
 
+    // The two that block are a system call and little else, so they become part of the verbs that call them.
+    @inline(__always)
     func send(_ bytes: Span<UInt8>, retryOnInterrupt: Bool) throws(IPCError) -> Int {
         do throws(Errno) { return try sysSend(rawValue, bytes, retryOnInterrupt: retryOnInterrupt) } catch {
             throw failure(error, "send")
@@ -130,6 +132,7 @@ struct SocketCore: ~Copyable, Sendable {
 
     // MARK: Receiving
 
+    @inline(__always)
     func receive(into buffer: inout OutputSpan<UInt8>, flags: CInt = 0, retryOnInterrupt: Bool) throws(IPCError) -> Int {
         do throws(Errno) {
             return try sysReceive(rawValue, into: &buffer, flags: flags, retryOnInterrupt: retryOnInterrupt)

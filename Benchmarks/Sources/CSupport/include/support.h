@@ -35,6 +35,8 @@ void bench_end(void);
 void bench_wait_for_end(void);
 
 uint64_t bench_now(void);
+/// Memory that begins 64 bytes into a page, with room for a type in front of it; never given back.
+void *bench_allocate(size_t size);
 /// The number of the first or last CPU that this process may use.
 int bench_first_cpu(void);
 int bench_last_cpu(void);
