@@ -7,6 +7,12 @@ protocol Exchange: ~Copyable {
     func send(_ bytes: Span<UInt8>) throws(IPCError)
     /// Appends one whole message.
     func receive(into buffer: inout OutputSpan<UInt8>) throws(IPCError)
+    /// How much longer than a message the buffer is.
+    static var spareBytes: Int { get }
+}
+
+extension Exchange where Self: ~Copyable {
+    static var spareBytes: Int { 0 }
 }
 
 struct PipeExchange: ~Copyable, Exchange {
@@ -62,6 +68,8 @@ struct QueueExchange: ~Copyable, Exchange {
 }
 
 struct SystemVExchange: ~Copyable, Exchange {
+    /// The kernel puts the type in front of the bytes; C's buffer has room for it as well.
+    static var spareBytes: Int { 8 }
     let incoming: SystemVMessageQueue
     let outgoing: SystemVMessageQueue
 
@@ -83,9 +91,9 @@ func memory(_ size: Int) -> UnsafeMutableBufferPointer<UInt8> {
 }
 
 /// Sends and waits for the answer, as often as told; reports the time of every batch.
-func ping(_ exchange: borrowing some Exchange & ~Copyable, _ size: Int) throws(IPCError) {
+func ping<Means: Exchange & ~Copyable>(_ exchange: borrowing Means, _ size: Int) throws(IPCError) {
     let payload = memory(size)
-    let answer = memory(size)
+    let answer = memory(size + Means.spareBytes)
     payload.initialize(repeating: 7)
     while true {
         let rounds = bench_next()
@@ -101,8 +109,8 @@ func ping(_ exchange: borrowing some Exchange & ~Copyable, _ size: Int) throws(I
 }
 
 /// Sends back what comes, until it is ended from outside.
-func echo(_ exchange: borrowing some Exchange & ~Copyable, _ size: Int) throws(IPCError) {
-    let message = memory(size)
+func echo<Means: Exchange & ~Copyable>(_ exchange: borrowing Means, _ size: Int) throws(IPCError) {
+    let message = memory(size + Means.spareBytes)
     while true {
         var buffer = OutputSpan<UInt8>(buffer: message, initializedCount: 0)
         try exchange.receive(into: &buffer)
