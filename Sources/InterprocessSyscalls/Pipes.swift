@@ -80,7 +80,7 @@ package func sysPipeWrite(
                 NoSignalWrites.findOut()
             }
         }
-        return try withoutSIGPIPE { () throws(Errno) in
+        return try withoutSIGPIPE(wanting: bytes.count) { () throws(Errno) in
             try invoke("write", retryOnInterrupt: retryOnInterrupt) {
                 unsafe cip_write(descriptor, bytes.baseAddress, UInt(bytes.count))
             }
@@ -105,7 +105,7 @@ package func sysPipeWriteNow(_ descriptor: CInt, _ bytes: Span<UInt8>) throws(Er
                 NoSignalWrites.findOut()
             }
         }
-        return try withoutSIGPIPE { () throws(Errno) in try attempt(cip_rwf_nowait()) }
+        return try withoutSIGPIPE(wanting: bytes.count) { () throws(Errno) in try attempt(cip_rwf_nowait()) }
     }
 }
 
@@ -140,42 +140,6 @@ package enum NoSignalWrites {
             answer = -1
         }
         state.store(answer == 1 ? present : missing, ordering: .relaxed)
-    }
-}
-
-/// Runs `body` so that a SIGPIPE that it raises is never delivered; a SIGPIPE of somebody else is left to him.
-///
-/// If one is pending already, it is blocked by whoever wanted it so: another merges with it and nothing changes.
-package func withoutSIGPIPE(_ body: () throws(Errno) -> Int) throws(Errno) -> Int {
-    var pipeOnly = sigset_t()
-    var pending = sigset_t()
-    var before = sigset_t()
-    // SAFETY: all sets are locals; these calls fail only for invalid signal numbers and pointers.
-    unsafe sigemptyset(&pipeOnly)
-    unsafe sigaddset(&pipeOnly, SIGPIPE)
-    unsafe sigemptyset(&pending)
-    unsafe sigpending(&pending)
-    // SAFETY: as above.
-    if unsafe sigismember(&pending, SIGPIPE) == 1 { return try body() }
-    // SAFETY: as above.
-    unsafe pthread_sigmask(SIG_BLOCK, &pipeOnly, &before)
-    defer {
-        // SAFETY: as above.
-        unsafe pthread_sigmask(SIG_SETMASK, &before, nil)
-    }
-    do throws(Errno) { return try body() } catch {
-        if error == .brokenPipe { takePendingSIGPIPE(&pipeOnly) }
-        throw error
-    }
-}
-
-/// Takes the SIGPIPE that is pending for this thread, if there is one.
-private func takePendingSIGPIPE(_ set: inout sigset_t) {
-    var none = timespec(tv_sec: 0, tv_nsec: 0)
-    while true {
-        // SAFETY: the set and the time are locals; no siginfo is asked for.
-        if unsafe sigtimedwait(&set, nil, &none) >= 0 { return }
-        if cip_errno() != EINTR { return }
     }
 }
 

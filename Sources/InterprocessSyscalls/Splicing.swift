@@ -9,7 +9,7 @@ package func sysSplice(
     from source: CInt, to target: CInt, count: Int, nonBlocking: Bool, more: Bool = false, retryOnInterrupt: Bool = true
 ) throws(Errno) -> Int {
     let flags = UInt32(SPLICE_F_MOVE) | (nonBlocking ? UInt32(SPLICE_F_NONBLOCK) : 0) | (more ? UInt32(SPLICE_F_MORE) : 0)
-    return try withoutSIGPIPE { () throws(Errno) in
+    return try withoutSIGPIPE(wanting: count) { () throws(Errno) in
         try invoke("splice", retryOnInterrupt: retryOnInterrupt) {
             splice(source, nil, target, nil, count, flags)
         }
@@ -20,7 +20,7 @@ package func sysSplice(
 package func sysTee(
     from source: CInt, to target: CInt, count: Int, nonBlocking: Bool, retryOnInterrupt: Bool = true
 ) throws(Errno) -> Int {
-    try withoutSIGPIPE { () throws(Errno) in
+    try withoutSIGPIPE(wanting: count) { () throws(Errno) in
         try invoke("tee", retryOnInterrupt: retryOnInterrupt) {
             tee(source, target, count, nonBlocking ? UInt32(SPLICE_F_NONBLOCK) : 0)
         }
@@ -35,7 +35,7 @@ package func sysVirtualSplice(
 ) throws(Errno) -> Int {
     // SAFETY: the kernel pins the pages of the borrowed memory; nothing is written to them.
     try unsafe bytes.withUnsafeBytes { (bytes) throws(Errno) in
-        try withoutSIGPIPE { () throws(Errno) in
+        try withoutSIGPIPE(wanting: bytes.count) { () throws(Errno) in
             try invoke("vmsplice", retryOnInterrupt: retryOnInterrupt) {
                 unsafe cip_vmsplice(
                     descriptor, bytes.baseAddress, UInt(bytes.count), nonBlocking ? UInt32(SPLICE_F_NONBLOCK) : 0)
