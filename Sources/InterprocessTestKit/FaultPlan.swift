@@ -39,7 +39,7 @@ package enum FaultPlan {
     ///
     /// - Throws: ``Leak`` or the scenario's own error if it fails without a fault.
     package static func sweep(
-        exempt: Set<String> = exempt, limit: Duration = .seconds(10), _ scenario: () throws -> Void
+        exempt: Set<String> = exempt, limit: Duration = .seconds(60), _ scenario: () throws -> Void
     ) throws -> Report {
         try Watchdog.bound(limit, "the scenario without faults") { try scenario() }
         Faults.startRecording()
@@ -63,7 +63,7 @@ package enum FaultPlan {
 
     /// As above for a scenario that awaits.
     package static func sweep(
-        exempt: Set<String> = exempt, limit: Duration = .seconds(10), _ scenario: () async throws -> Void
+        exempt: Set<String> = exempt, limit: Duration = .seconds(60), _ scenario: () async throws -> Void
     ) async throws -> Report {
         try await Watchdog.bound(limit, "the scenario without faults") { try await scenario() }
         Faults.startRecording()

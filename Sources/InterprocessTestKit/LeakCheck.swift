@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import InterprocessSyscalls
+import Synchronization
 import SystemPackage
 
 /// What a test left behind.
@@ -39,7 +40,8 @@ package struct LeakCheck: Sendable {
     }
 
     private func surplus(threads: Bool) -> [String] {
-        var found = Self.descriptors().filter { descriptorsBefore[$0.key] != $0.value }
+        let fresh = Self.descriptors().filter { descriptorsBefore[$0.key] != $0.value }
+        var found = Self.withoutThoseOfDispatch(fresh)
             .sorted { $0.key < $1.key }.map { "descriptor \($0.key) (\($0.value))" }
         if threads {
             found += Self.threads().filter { threadsBefore[$0.key] == nil && !Self.isShared($0.value) }
@@ -48,9 +50,24 @@ package struct LeakCheck: Sendable {
         return found
     }
 
+    /// Dispatch opens one descriptor of each of these kinds in the life of a process, when it first has to wait for
+    /// something, which can be in the middle of any test: the first that appears is taken for that one.
+    private static let ofDispatch = Mutex<[String: CInt]>([:])
+
+    private static func withoutThoseOfDispatch(_ fresh: [CInt: String]) -> [CInt: String] {
+        let kinds = ["anon_inode:[eventpoll]", "anon_inode:[eventfd]", "anon_inode:[timerfd]"]
+        return ofDispatch.withLock { known in
+            for (number, kind) in fresh.sorted(by: { $0.key < $1.key }) where kinds.contains(kind) && known[kind] == nil {
+                known[kind] = number
+            }
+            return fresh.filter { known[$0.value] != $0.key }
+        }
+    }
+
     /// Threads of the runtime and of this kit, which come when there is work.
     private static func isShared(_ name: String) -> Bool {
-        name == "test-watchdog" || Self.processName.hasPrefix(name) || name.hasPrefix("com.apple")
+        name == "test-watchdog" || name.hasPrefix("SWT ") || name.hasSuffix("-qos") || name.hasPrefix("-qos")
+            || Self.processName.hasPrefix(name) || name.hasPrefix("com.apple")
             || name.hasPrefix("libdispatch")
     }
 

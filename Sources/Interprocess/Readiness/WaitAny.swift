@@ -38,8 +38,12 @@ public struct Readiness: Sendable {
 /// ```
 public struct WaitAny: Sendable {
     private let sources: [Readiness]
-    /// Where the next wait begins to look, so that a source that is always ready starves nobody.
-    private static let turn = Atomic<Int>(0)
+    private let turn = Turn()
+
+    /// Where the next wait begins to look: behind the source that was ready last, so that none starves the others.
+    private final class Turn: Sendable {
+        let number = Atomic<Int>(0)
+    }
 
     /// Waits for any of `sources`; what the waits return is an index in this order.
     public init(_ sources: [Readiness]) { self.sources = sources }
@@ -69,7 +73,7 @@ public struct WaitAny: Sendable {
     /// How many sources know of the waiter, from `start` on.
     private func arm(_ waiter: Waiter) -> (start: Int, count: Int) {
         guard !sources.isEmpty else { return (0, 0) }
-        let start = Self.turn.wrappingAdd(1, ordering: .relaxed).oldValue
+        let start = turn.number.load(ordering: .relaxed)
         for offset in sources.indices {
             let index = place(start, offset)
             do throws(IPCError) { try sources[index].source.arm(waiter, index: index) } catch {
@@ -96,7 +100,9 @@ public struct WaitAny: Sendable {
         if let (reactor, id) = timer { reactor.callOff(id) }
         for offset in 0..<armed.count { sources[place(armed.start, offset)].source.disarm(waiter) }
         switch wakeup {
-        case .ready(let index): return index
+        case .ready(let index):
+            turn.number.store(index + 1, ordering: .relaxed)
+            return index
         case .timedOut: return nil
         case .cancelled: throw IPCError(code: .cancelled, subject: "WaitAny", hint: "the waiting task was cancelled")
         case .failed(let error): throw error

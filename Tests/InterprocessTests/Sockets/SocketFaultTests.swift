@@ -6,7 +6,7 @@ import SystemPackage
 import Testing
 
 /// Every system call fails once, and a wait is cancelled at any moment: nothing is lost.
-@Suite(.bounded(.seconds(120)), .enabled(if: FaultPlan.isAvailable)) struct SocketFaultTests {
+@Suite(.bounded(), .enabled(if: FaultPlan.isAvailable)) struct SocketFaultTests {
     @Test func everyCallOfAConnection() async throws {
         await #expect(processExitsWith: .success) {
             let scratch = ScratchName()
