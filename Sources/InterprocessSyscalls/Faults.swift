@@ -10,6 +10,7 @@ package enum Faults {
     struct Plan {
         var call: String?
         var except: Set<String>
+        var expected: String?
         var countdown: Int
         var error: Errno
 
@@ -31,10 +32,16 @@ package enum Faults {
     ///
     /// Calls named in `except` neither fail nor count: with several threads at work the order differs from run to
     /// run, and a close that is not made would look like a leak.
+    /// If the call whose turn it is has another name than `expected`, nothing fails: each call gets only errors that it
+    /// can have.
     package static func fail(
-        _ call: String? = nil, number: Int = 0, except: Set<String> = [], with error: Errno
+        _ call: String? = nil, number: Int = 0, except: Set<String> = [], expecting expected: String? = nil,
+        with error: Errno
     ) {
-        state.withLock { $0.plans.append(Plan(call: call, except: except, countdown: number, error: error)) }
+        state.withLock { state in
+            state.plans.append(
+                Plan(call: call, except: except, expected: expected, countdown: number, error: error))
+        }
         armed.store(true, ordering: .releasing)
     }
 
@@ -72,7 +79,8 @@ package enum Faults {
             state.record?.append(name)
             for index in state.plans.indices where state.plans[index].matches(name) {
                 if state.plans[index].countdown == 0 {
-                    return state.plans.remove(at: index).error
+                    let plan = state.plans.remove(at: index)
+                    return (plan.expected ?? name) == name ? plan.error : nil
                 }
                 state.plans[index].countdown -= 1
             }

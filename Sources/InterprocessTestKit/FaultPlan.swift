@@ -51,7 +51,7 @@ package enum FaultPlan {
         for step in steps(report.calls, exempt) {
             let check = LeakCheck()
             report.runs += 1
-            Faults.fail(number: step.number, except: exempt, with: step.error)
+            Faults.fail(number: step.number, except: exempt, expecting: step.call, with: step.error)
             do { try Watchdog.bound(limit, step.description) { try scenario() } } catch {
                 report.note(error, step)
             }
@@ -75,7 +75,7 @@ package enum FaultPlan {
         for step in steps(report.calls, exempt) {
             let check = LeakCheck()
             report.runs += 1
-            Faults.fail(number: step.number, except: exempt, with: step.error)
+            Faults.fail(number: step.number, except: exempt, expecting: step.call, with: step.error)
             do { try await Watchdog.bound(limit, step.description) { try await scenario() } } catch {
                 report.note(error, step)
             }

@@ -81,11 +81,14 @@ final class WaiterThreadPool: Sendable {
             do throws(Errno) {
                 try sysStartThread(named: "ipc-waiter", interruptedBy: signal) { self.run() }
             } catch {
-                state.withLock { state in
+                let wasWaiting = state.withLock { state in
                     state.count -= 1
-                    state.queue.removeAll { $0 === operation }
+                    let place = state.queue.firstIndex { $0 === operation }
+                    if let place { state.queue.remove(at: place) }
+                    return place != nil
                 }
-                throw IPCError(error, "pthread_create", operation.subject)
+                // Else a thread that has just become free has taken it.
+                if wasWaiting { throw IPCError(error, "pthread_create", operation.subject) }
             }
         }
     }
@@ -118,7 +121,12 @@ final class WaiterThreadPool: Sendable {
                 if state.queue.isEmpty { state.idle.append(gate) }
                 return !state.queue.isEmpty
             }
-            if hasWork || gate.pass(untilNanoseconds: sysMonotonicNanoseconds() + patience) { continue }
+            if hasWork { continue }
+            if gate.pass(untilNanoseconds: sysMonotonicNanoseconds() + patience) {
+                // Usually whoever opened it has taken it out; not if it was opened for work that is done by now.
+                state.withLock { $0.idle.removeAll { $0 === gate } }
+                continue
+            }
             // Whoever took the gate out of `idle` has given or gives this thread something to do.
             let mayEnd = state.withLock { state in
                 guard let place = state.idle.firstIndex(where: { $0 === gate }) else { return false }
