@@ -20,7 +20,7 @@ struct PipesReplyFIFO {
     /// A request is the path of the client's pipe, a line feed, and the word.
     static func serve(_ name: NamedPipe) async throws {
         let service = try OwnedNamedPipe(name)
-        let pipe = try service.name.openReadWrite()     // both ends: it never meets the end of the stream
+        let pipe = try service.name.openReadWrite()  // both ends: it never meets the end of the stream
         let keeper = pipe.writer
         let requests = FragmentReader(pipe.reader)
         defer { _ = keeper.rawValue }

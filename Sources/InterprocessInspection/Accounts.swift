@@ -12,7 +12,9 @@ struct Accounts {
         var names: [UInt32: String] = [:]
         for line in TextLine.lines(of: bytes) {
             let fields = line.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
-            guard fields.count >= 3, !fields[0].isEmpty, let id = parseNumber(fields[2], as: UInt32.self) else { continue }
+            guard fields.count >= 3, !fields[0].isEmpty, let id = parseNumber(fields[2], as: UInt32.self) else {
+                continue
+            }
             if names[id] == nil { names[id] = String(decoding: fields[0], as: UTF8.self) }
         }
         self.names = names

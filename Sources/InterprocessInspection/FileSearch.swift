@@ -37,7 +37,9 @@ struct FileSearch {
         }
         defer { try? sysClose(directory) }
         // `/var/run` is often `/run`, and the same directory is not searched twice.
-        guard let status = try? sysStatus(directory), visited.insert([status.device, status.inode]).inserted else { return }
+        guard let status = try? sysStatus(directory), visited.insert([status.device, status.inode]).inserted else {
+            return
+        }
         while let entries = try? sysReadDirectory(directory) {
             for entry in entries {
                 budget -= 1
@@ -72,13 +74,15 @@ struct FileSearch {
         if isCut {
             parts.append(
                 MissingPart(
-                    what: "named pipes and socket paths beyond \(limit) directory entries", remedy: "a higher entry limit",
+                    what: "named pipes and socket paths beyond \(limit) directory entries",
+                    remedy: "a higher entry limit",
                     kinds: kinds))
         }
         if unreadable > 0 {
             parts.append(
                 MissingPart(
-                    what: "named pipes and socket paths in \(unreadable) director\(unreadable == 1 ? "y" : "ies") of other users",
+                    what:
+                        "named pipes and socket paths in \(unreadable) director\(unreadable == 1 ? "y" : "ies") of other users",
                     remedy: "CAP_DAC_READ_SEARCH, or root", kinds: kinds))
         }
         return parts

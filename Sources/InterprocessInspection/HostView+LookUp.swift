@@ -42,7 +42,8 @@ extension HostReader {
             throw IPCError(
                 code: .unsupported, subject: address.description,
                 hint: "a \(address.kind.title) cannot be looked at; these can: "
-                    + Address.Kind.allCases.filter { HostView.kinds.contains($0) }.map(\.rawValue).joined(separator: ", "))
+                    + Address.Kind.allCases.filter { HostView.kinds.contains($0) }.map(\.rawValue).joined(
+                        separator: ", "))
         }
     }
 
@@ -99,7 +100,8 @@ extension HostReader {
             sockets = UnixSocketObjects(rows, scan, accounts, files: [])
             let bearers = rows.filter { $0.name == .abstract(name) }
             let fitting = bearers.filter { $0.kind == address.kind }
-            row = fitting.first(where: \.isListening) ?? fitting.first { $0.state != 1 } ?? fitting.first ?? bearers.first
+            row =
+                fitting.first(where: \.isListening) ?? fitting.first { $0.state != 1 } ?? fitting.first ?? bearers.first
         case .number(let inode):
             sockets = UnixSocketObjects(rows, scan, accounts, files: [])
             row = rows.first { $0.inode == inode }
@@ -108,7 +110,8 @@ extension HostReader {
         }
         guard let row else { throw notFound(address, "no socket has that name") }
         guard row.kind == address.kind else {
-            throw wrongKind(address, "it is a \(row.kind.title): \(row.kind.rawValue):\(address.name.text(for: row.kind))")
+            throw wrongKind(
+                address, "it is a \(row.kind.title): \(row.kind.rawValue):\(address.name.text(for: row.kind))")
         }
         return (sockets.object(row), all)
     }
@@ -122,14 +125,16 @@ extension HostReader {
         let all = scan.missing(for: kinds) + missing
         switch address.name {
         case .number(let inode):
-            guard let object = sockets.objects().first(where: {
-                if case .internet(let details) = $0.details { inode != 0 && details.inode == inode } else { false }
-            })
+            guard
+                let object = sockets.objects().first(where: {
+                    if case .internet(let details) = $0.details { inode != 0 && details.inode == inode } else { false }
+                })
             else { throw notFound(address, "no socket has that inode") }
             return (object, all)
         case .endpoint(let host, let port):
             guard let row = sockets.rows(at: host, port, address.kind).first else {
-                throw notFound(address, "no \(address.kind.title) of this host is there; remote ends cannot be looked at")
+                throw notFound(
+                    address, "no \(address.kind.title) of this host is there; remote ends cannot be looked at")
             }
             return (sockets.object(row, isNamed: true), all)
         default:
@@ -146,7 +151,7 @@ extension HostReader {
             let status = try sysStatus(queue)
             let object = PosixQueues.object(name, status, queue, isLinked: true, scan, accounts)
             return (object, scan.missing(for: kinds))
-        } catch where error == .permissionDenied {
+        } catch  where error == .permissionDenied {
             // We may not read it; where the directory is to be had, its owner and mode are.
             let (objects, missing) = PosixQueues.objects(table, scan, accounts)
             guard let object = objects.first(where: { $0.address == address }) else {
@@ -173,7 +178,9 @@ extension HostReader {
                 code: .invalidArgument, subject: address.description,
                 hint: "private is for creating; one that exists is sysv-msg:id=NUMBER")
         }
-        guard let row else { throw notFound(address, "no System V message queue has that key or id; ipc list sysv-msg shows all") }
+        guard let row else {
+            throw notFound(address, "no System V message queue has that key or id; ipc list sysv-msg shows all")
+        }
         return (queues.object(row), queues.missing)
     }
 

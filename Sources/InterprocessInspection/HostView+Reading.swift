@@ -93,7 +93,9 @@ extension HostView {
     /// By kind in the order of the table of kinds, then by address; ids and inodes in the order of their numbers.
     mutating func sort() {
         let order = Dictionary(uniqueKeysWithValues: Address.Kind.allCases.enumerated().map { ($1, $0) })
-        let keyed = objects.map { (rank: order[$0.kind] ?? .max, number: $0.address.sortNumber, text: $0.address.description, object: $0) }
+        let keyed = objects.map {
+            (rank: order[$0.kind] ?? .max, number: $0.address.sortNumber, text: $0.address.description, object: $0)
+        }
         objects = keyed.sorted { left, right in
             if left.rank != right.rank { return left.rank < right.rank }
             if left.number != right.number { return left.number < right.number }

@@ -23,7 +23,9 @@ struct InternetSocketRow: Equatable {
 
 /// Reads the tables of TCP and UDP of this network namespace.
 enum InternetSocketTable {
-    static func read(_ table: ProcessTable, kinds: Set<Address.Kind>) -> (rows: [InternetSocketRow], missing: [MissingPart]) {
+    static func read(_ table: ProcessTable, kinds: Set<Address.Kind>) -> (
+        rows: [InternetSocketRow], missing: [MissingPart]
+    ) {
         var rows: [InternetSocketRow] = []
         var missing: [MissingPart] = []
         for kind in [Address.Kind.tcp, .udp] where kinds.contains(kind) {
@@ -34,7 +36,8 @@ enum InternetSocketTable {
                     rows += Self.rows(procNet: text, kind, isV6: isV6)
                 } else if !isV6 {
                     missing.append(
-                        MissingPart(what: "\(kind.rawValue) sockets", remedy: "sock_diag or /proc/net/\(kind)", kinds: [kind]))
+                        MissingPart(
+                            what: "\(kind.rawValue) sockets", remedy: "sock_diag or /proc/net/\(kind)", kinds: [kind]))
                 }
             }
         }
@@ -72,7 +75,8 @@ enum InternetSocketTable {
     static func rows(procNet bytes: [UInt8], _ kind: Address.Kind, isV6: Bool) -> [InternetSocketRow] {
         TextLine.lines(of: bytes).compactMap { line in
             let line = TextLine(line)
-            guard line.words.count >= 10, let local = endpoint(line.words[1], isV6), let remote = endpoint(line.words[2], isV6),
+            guard line.words.count >= 10, let local = endpoint(line.words[1], isV6),
+                let remote = endpoint(line.words[2], isV6),
                 let state = line.number(3, radix: 16, as: UInt8.self), let user = line.number(7, as: UInt32.self),
                 let inode = line.number(9, as: UInt64.self)
             else { return nil }
@@ -89,7 +93,8 @@ enum InternetSocketTable {
     /// `0100007F:0050`: words of four bytes in the machine's order, then the port.
     private static func endpoint(_ text: ArraySlice<UInt8>, _ isV6: Bool) -> Endpoint? {
         let parts = text.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
-        guard parts.count == 2, parts[0].count == (isV6 ? 32 : 8), let port = parseNumber(parts[1], radix: 16, as: UInt16.self)
+        guard parts.count == 2, parts[0].count == (isV6 ? 32 : 8),
+            let port = parseNumber(parts[1], radix: 16, as: UInt16.self)
         else { return nil }
         var bytes: [UInt8] = []
         var rest = parts[0]
@@ -144,8 +149,12 @@ enum InternetHost {
             text.removeLast(dotted.count)
             text += String(parts[0] << 8 | parts[1], radix: 16) + ":" + String(parts[2] << 8 | parts[3], radix: 16)
         }
-        guard let gap = doubleColon(in: text) else { return groups(text[...]).flatMap { $0.count == 8 ? spelled($0) : nil } }
-        guard let head = groups(gap.before), let tail = groups(gap.after), head.count + tail.count < 8 else { return nil }
+        guard let gap = doubleColon(in: text) else {
+            return groups(text[...]).flatMap { $0.count == 8 ? spelled($0) : nil }
+        }
+        guard let head = groups(gap.before), let tail = groups(gap.after), head.count + tail.count < 8 else {
+            return nil
+        }
         return spelled(head + [UInt16](repeating: 0, count: 8 - head.count - tail.count) + tail)
     }
 

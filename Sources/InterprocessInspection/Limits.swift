@@ -60,9 +60,13 @@ struct LimitReader {
     private static let sockets: Set<Address.Kind> = [.unix, .unixDatagram, .unixSeqpacket, .tcp, .udp]
 
     private static let systemLimits: [SystemLimit] = [
-        SystemLimit("fs.pipe-max-size", bytes: true, pipes, "capacity that a process without CAP_SYS_RESOURCE may ask for"),
-        SystemLimit("fs.pipe-user-pages-soft", pipes, "pages in all pipes of a user; beyond them new pipes are small; 0 is none"),
-        SystemLimit("fs.pipe-user-pages-hard", pipes, "pages in all pipes of a user; beyond them there are none; 0 is none"),
+        SystemLimit(
+            "fs.pipe-max-size", bytes: true, pipes, "capacity that a process without CAP_SYS_RESOURCE may ask for"),
+        SystemLimit(
+            "fs.pipe-user-pages-soft", pipes, "pages in all pipes of a user; beyond them new pipes are small; 0 is none"
+        ),
+        SystemLimit(
+            "fs.pipe-user-pages-hard", pipes, "pages in all pipes of a user; beyond them there are none; 0 is none"),
         SystemLimit("fs.mqueue.queues_max", [.mq], "POSIX message queues of this namespace"),
         SystemLimit("fs.mqueue.msg_max", [.mq], "messages that a queue may be made to hold"),
         SystemLimit("fs.mqueue.msgsize_max", bytes: true, [.mq], "message size that a queue may be made for"),
@@ -77,7 +81,8 @@ struct LimitReader {
         SystemLimit("net.core.rmem_max", bytes: true, sockets, "receive buffer that a process may ask for"),
         SystemLimit("net.core.wmem_default", bytes: true, sockets, "send buffer of a new socket"),
         SystemLimit("net.core.wmem_max", bytes: true, sockets, "send buffer that a process may ask for"),
-        SystemLimit("net.core.optmem_max", bytes: true, sockets, "control data (descriptors, credentials) of one message"),
+        SystemLimit(
+            "net.core.optmem_max", bytes: true, sockets, "control data (descriptors, credentials) of one message"),
         SystemLimit("fs.file-max", HostView.kinds, "open files of the system"),
         SystemLimit("fs.nr_open", HostView.kinds, "how far RLIMIT_NOFILE can be raised"),
         SystemLimit("fs.epoll.max_user_watches", HostView.kinds, "descriptors that a user may watch with epoll"),
@@ -109,13 +114,14 @@ struct LimitReader {
     }
 
     private func processLimits() -> [Limit] {
-        let rows: [(resource: ProcessResource, name: String, isBytes: Bool, kinds: Set<Address.Kind>, meaning: String)] = [
-            (.descriptors, "RLIMIT_NOFILE", false, HostView.kinds, "open descriptors of this process"),
-            (.queueBytes, "RLIMIT_MSGQUEUE", true, [.mq], "bytes in all POSIX message queues that this user made"),
-            (.processes, "RLIMIT_NPROC", false, HostView.kinds, "processes and threads of this user"),
-            (.pendingSignals, "RLIMIT_SIGPENDING", false, [.mq, .signal], "queued signals of this user"),
-            (.lockedMemory, "RLIMIT_MEMLOCK", true, [.shm, .memfd], "memory that this process may lock"),
-        ]
+        let rows:
+            [(resource: ProcessResource, name: String, isBytes: Bool, kinds: Set<Address.Kind>, meaning: String)] = [
+                (.descriptors, "RLIMIT_NOFILE", false, HostView.kinds, "open descriptors of this process"),
+                (.queueBytes, "RLIMIT_MSGQUEUE", true, [.mq], "bytes in all POSIX message queues that this user made"),
+                (.processes, "RLIMIT_NPROC", false, HostView.kinds, "processes and threads of this user"),
+                (.pendingSignals, "RLIMIT_SIGPENDING", false, [.mq, .signal], "queued signals of this user"),
+                (.lockedMemory, "RLIMIT_MEMLOCK", true, [.shm, .memfd], "memory that this process may lock"),
+            ]
         return rows.compactMap { row in
             guard let limit = try? sysResourceLimit(row.resource) else { return nil }
             let used = row.resource == .descriptors ? UInt64(max(0, table.entries(of: "self/fd").count - 1)) : nil

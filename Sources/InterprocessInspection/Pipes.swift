@@ -20,7 +20,9 @@ enum Pipes {
     }
 
     /// A named pipe that was found by its path.
-    static func object(at path: FilePath, _ status: FileStatus, _ scan: DescriptorScan, _ accounts: Accounts) -> InspectedObject {
+    static func object(at path: FilePath, _ status: FileStatus, _ scan: DescriptorScan, _ accounts: Accounts)
+        -> InspectedObject
+    {
         let key = DescriptorScan.Key.file(device: status.device, inode: status.inode)
         var found = scan.found[key] ?? DescriptorScan.Found()
         found.status = status

@@ -107,7 +107,7 @@ enum PosixQueues {
                 defer { try? sysClose(queue) }
                 let here = try sysStatus(queue)
                 return here.device == there.device && here.inode == there.inode
-            } catch where error == .noSuchFileOrDirectory {
+            } catch  where error == .noSuchFileOrDirectory {
                 return (try? sysStatus(at: directory, FilePath(bytes: entry.name))) == nil
             } catch {
                 continue
@@ -166,7 +166,8 @@ enum PosixQueues {
         object.limitCount = attributes.map { UInt64(clamping: $0.maxMessages) }
         object.usedBytes = line?.bytes
         object.limitBytes = attributes.map {
-            UInt64(clamping: $0.maxMessages).multipliedReportingOverflow(by: UInt64(clamping: $0.messageSize)).partialValue
+            UInt64(clamping: $0.maxMessages).multipliedReportingOverflow(by: UInt64(clamping: $0.messageSize))
+                .partialValue
         }
         object.holders = scan.found[.file(device: status.device, inode: status.inode)]?.holders ?? []
         object.holdersAreComplete = scan.isComplete

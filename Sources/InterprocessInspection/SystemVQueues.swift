@@ -24,7 +24,8 @@ struct SystemVQueueRow: Equatable {
     init?(_ line: ArraySlice<UInt8>) {
         let line = TextLine(line)
         guard line.words.count >= 14, let key = line.number(0, as: Int64.self),
-            let id = line.number(1, as: Int32.self), id >= 0, let permissions = line.number(2, radix: 8, as: UInt32.self),
+            let id = line.number(1, as: Int32.self), id >= 0,
+            let permissions = line.number(2, radix: 8, as: UInt32.self),
             let bytes = line.number(3, as: UInt64.self), let messages = line.number(4, as: UInt64.self),
             let lastSender = line.number(5, as: Int32.self), let lastReceiver = line.number(6, as: Int32.self),
             let user = line.number(7, as: UInt32.self), let group = line.number(8, as: UInt32.self),
@@ -66,7 +67,9 @@ struct SystemVQueues {
 
     var missing: [MissingPart] {
         if !isReadable {
-            return [MissingPart(what: "System V message queues", remedy: "a readable /proc/sysvipc/msg", kinds: [.sysvMsg])]
+            return [
+                MissingPart(what: "System V message queues", remedy: "a readable /proc/sysvipc/msg", kinds: [.sysvMsg])
+            ]
         }
         guard unreadable > 0 else { return [] }
         let processes = unreadable == 1 ? "1 process" : "\(unreadable) processes"
@@ -147,7 +150,8 @@ struct SystemVQueues {
     /// The queue that a thread waits on, from its line `70 0x8001 …` in `/proc/PID/task/TID/syscall`.
     static func wait(syscall bytes: [UInt8]) -> (id: Int32, relation: Holder.Relation)? {
         let line = TextLine(bytes.prefix { $0 != 0x0a })
-        guard let number = line.number(0, as: Int.self), line.words.count > 1, line.words[1].starts(with: Array("0x".utf8)),
+        guard let number = line.number(0, as: Int.self), line.words.count > 1,
+            line.words[1].starts(with: Array("0x".utf8)),
             let argument = parseNumber(line.words[1].dropFirst(2), radix: 16, as: UInt64.self)
         else { return nil }
         let id = Int32(truncatingIfNeeded: argument)

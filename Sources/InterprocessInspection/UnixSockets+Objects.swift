@@ -41,7 +41,8 @@ struct UnixSocketObjects {
             default: .unknown
             }
         let details = UnixSocketDetails(
-            inode: row.inode, state: state, peerInode: peer, peer: peer.map { addresses[$0] ?? Self.byInode($0, row.kind) },
+            inode: row.inode, state: state, peerInode: peer,
+            peer: peer.map { addresses[$0] ?? Self.byInode($0, row.kind) },
             receiveQueueBytes: row.isListening ? nil : row.receiveQueue,
             sendQueueBytes: row.isListening ? nil : row.sendQueue,
             pendingConnections: row.isListening ? row.receiveQueue : nil,
@@ -88,7 +89,8 @@ struct UnixSocketObjects {
             bearers[name, default: []].append(row)
         }
         for (name, rows) in bearers {
-            let owner = rows.first(where: \.isListening) ?? rows.first { $0.state != 1 } ?? (rows.count == 1 ? rows[0] : nil)
+            let owner =
+                rows.first(where: \.isListening) ?? rows.first { $0.state != 1 } ?? (rows.count == 1 ? rows[0] : nil)
             if let owner { addresses[owner.inode] = name }
         }
     }
@@ -100,7 +102,9 @@ struct UnixSocketObjects {
         case .path(let bytes):
             if let file = file(of: row) { return .unix(file.path, kind: row.kind) }
             // Relative to a directory that only the process that bound it knows.
-            guard bytes.first == UInt8(ascii: "/") else { return resolved(bytes, row).map { .unix($0, kind: row.kind) } }
+            guard bytes.first == UInt8(ascii: "/") else {
+                return resolved(bytes, row).map { .unix($0, kind: row.kind) }
+            }
             return .unix(FilePath(bytes: bytes), kind: row.kind)
         }
     }
@@ -130,8 +134,9 @@ struct UnixSocketObjects {
         let candidates = rows.filter { row in
             let isSameFile =
                 row.fileInode == UInt32(truncatingIfNeeded: status.inode) && row.fileDevice == status.kernelDevice
-            return isSameFile || (row.fileDevice == nil || row.fileInode == UInt32(truncatingIfNeeded: status.inode))
-                && row.name == .path(bytes)
+            return isSameFile
+                || (row.fileDevice == nil || row.fileInode == UInt32(truncatingIfNeeded: status.inode))
+                    && row.name == .path(bytes)
         }
         return candidates.first(where: \.isListening) ?? candidates.first { $0.state != 1 } ?? candidates.first
     }

@@ -113,8 +113,11 @@ enum UnixSocketTable {
             var row = UnixSocketRow(inode: inode, kind: kind, state: number)
             if fields.count == 8 {
                 let name = Array(fields[7].drop { $0 == 0x20 })
-                if name.first == UInt8(ascii: "@") { row.name = .abstract(Array(name.dropFirst())) }
-                else if !name.isEmpty { row.name = .path(name) }
+                if name.first == UInt8(ascii: "@") {
+                    row.name = .abstract(Array(name.dropFirst()))
+                } else if !name.isEmpty {
+                    row.name = .path(name)
+                }
             }
             return row
         }

@@ -8,7 +8,7 @@ package import SystemPackage
 package func sysClose(_ descriptor: CInt) throws(Errno) {
     do throws(Errno) {
         _ = try invoke("close", retryOnInterrupt: false) { close(descriptor) }
-    } catch where error == .interrupted {
+    } catch  where error == .interrupted {
         return
     }
 }
@@ -103,13 +103,13 @@ package struct FileStatus: Sendable, Equatable {
         modified = Int64(raw.st_mtim.tv_sec)
         let mode = raw.st_mode
         kind =
-            if cip_is_fifo(mode) != 0 { .fifo }
-            else if cip_is_socket(mode) != 0 { .socket }
-            else if cip_is_regular(mode) != 0 { .regular }
-            else if cip_is_directory(mode) != 0 { .directory }
-            else if cip_is_link(mode) != 0 { .link }
-            else if cip_is_character(mode) != 0 { .character }
-            else { .other }
+            if cip_is_fifo(mode) != 0 { .fifo } else if cip_is_socket(mode) != 0 {
+                .socket
+            } else if cip_is_regular(mode) != 0 { .regular } else if cip_is_directory(mode) != 0 {
+                .directory
+            } else if cip_is_link(mode) != 0 { .link } else if cip_is_character(mode) != 0 { .character } else {
+                .other
+            }
     }
 }
 

@@ -18,10 +18,10 @@ package func invoke<Result: SignedInteger>(
 ) throws(Errno) -> Result {
     while true {
         #if DEBUG
-        if let injected = Faults.next(name) {
-            if injected == .interrupted && retryOnInterrupt { continue }
-            throw injected
-        }
+            if let injected = Faults.next(name) {
+                if injected == .interrupted && retryOnInterrupt { continue }
+                throw injected
+            }
         #endif
         let result = body()
         if result >= 0 { return result }
@@ -35,7 +35,7 @@ package func invoke<Result: SignedInteger>(
 @inline(__always)
 package func invokeReturningErrno(_ name: StaticString, _ body: () -> CInt) throws(Errno) {
     #if DEBUG
-    if let injected = Faults.next(name) { throw injected }
+        if let injected = Faults.next(name) { throw injected }
     #endif
     let result = body()
     if result != 0 { throw Errno(rawValue: result) }

@@ -163,7 +163,9 @@ package func sysMessageQueueSummary(_ queue: CInt) throws(Errno) -> String {
 package func sysMessageQueueNotify(_ queue: CInt, socket: CInt) throws(Errno) {
     let cookie = [UInt8](repeating: 0, count: 32)
     // SAFETY: the kernel reads 32 bytes, which is what the array holds.
-    _ = try invoke("mq_notify") { unsafe cookie.withUnsafeBytes { unsafe cip_mq_notify_socket(queue, socket, $0.baseAddress) } }
+    _ = try invoke("mq_notify") {
+        unsafe cookie.withUnsafeBytes { unsafe cip_mq_notify_socket(queue, socket, $0.baseAddress) }
+    }
 }
 
 /// mq_notify(3) with SIGEV_SIGNAL, or SIGEV_NONE for signal 0.
@@ -196,7 +198,7 @@ package func sysMessageQueueNotice(_ socket: CInt) throws(Errno) -> MessageQueue
             unsafe cookie.withUnsafeMutableBytes { unsafe recv(socket, $0.baseAddress, $0.count, 0) }
         }
         return count == 32 ? MessageQueueNotice(rawValue: cookie[31]) : nil
-    } catch where error == .wouldBlock {
+    } catch  where error == .wouldBlock {
         return nil
     }
 }

@@ -140,7 +140,7 @@ package func sysMessageReceive(
                 unsafe memmove(place, place + header, count)
                 initialized += count
                 return SystemVReceived(type: type, count: count)
-            } catch where error == .argListTooLong {
+            } catch  where error == .argListTooLong {
                 // It may fit without the type.
             }
         }
@@ -198,7 +198,7 @@ package func sysMessageAwait(
             unsafe msgrcv(id, &message, 0, type, flags.rawValue)
         }
         return message.0
-    } catch where error == .argListTooLong {
+    } catch  where error == .argListTooLong {
         return nil
     }
 }

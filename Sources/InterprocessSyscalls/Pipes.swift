@@ -76,7 +76,7 @@ package func sysPipeWrite(
                 return try invoke("pwritev2", retryOnInterrupt: retryOnInterrupt) {
                     unsafe cip_write_flags(descriptor, bytes.baseAddress, UInt(bytes.count), cip_rwf_nosignal())
                 }
-            } catch where NoSignalWrites.isRefusal(error) {
+            } catch  where NoSignalWrites.isRefusal(error) {
                 NoSignalWrites.findOut()
             }
         }
@@ -101,7 +101,7 @@ package func sysPipeWriteNow(_ descriptor: CInt, _ bytes: Span<UInt8>) throws(Er
         if NoSignalWrites.state.load(ordering: .relaxed) != NoSignalWrites.missing {
             do throws(Errno) {
                 return try attempt(cip_rwf_nosignal() | cip_rwf_nowait())
-            } catch where NoSignalWrites.isRefusal(error) {
+            } catch  where NoSignalWrites.isRefusal(error) {
                 NoSignalWrites.findOut()
             }
         }

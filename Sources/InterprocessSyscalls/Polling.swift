@@ -83,7 +83,7 @@ package func sysEpollControl(
             do throws(Errno) {
                 count = Int(try waitNanoseconds(epoll, nanoseconds))
                 return
-            } catch where error == .noFunction || error == .notPermitted {
+            } catch  where error == .noFunction || error == .notPermitted {
                 hasNanoseconds = false
             }
         }

@@ -156,7 +156,7 @@ package func sysTryLockFile(_ descriptor: CInt) throws(Errno) -> Bool {
     do throws(Errno) {
         _ = try invoke("flock") { flock(descriptor, LOCK_EX | LOCK_NB) }
         return true
-    } catch where error == .wouldBlock {
+    } catch  where error == .wouldBlock {
         return false
     }
 }

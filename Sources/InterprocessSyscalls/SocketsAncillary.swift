@@ -101,7 +101,8 @@ package func sysReceiveMessage(
 ) throws(Errno) -> ReceivedAncillary {
     var result = ReceivedAncillary()
     var control = InlineArray<160, UInt64>(repeating: 0)
-    let room = cip_cmsg_space(12) + cip_cmsg_space(4)
+    let room =
+        cip_cmsg_space(12) + cip_cmsg_space(4)
         + (maximumDescriptors > 0 ? cip_cmsg_space(4 * min(maximumDescriptors, SocketConstant.maximumDescriptors)) : 0)
     var sender = SocketAddressBytes()
     var controlMemory = control.mutableSpan

@@ -86,7 +86,7 @@ package enum Resolution: Sendable {
 /// getaddrinfo(3), for stream sockets. Blocks for as long as the resolver takes.
 package func sysResolve(host: String, port: String, passive: Bool) -> Resolution {
     #if DEBUG
-    if Faults.next("getaddrinfo") != nil { return .failure(isUnknown: false, message: "injected") }
+        if Faults.next("getaddrinfo") != nil { return .failure(isUnknown: false, message: "injected") }
     #endif
     // SAFETY: the strings outlive the call; the list is ours until freeaddrinfo, and each node's address
     // has the length beside it.

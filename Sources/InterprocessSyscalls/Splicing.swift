@@ -8,7 +8,8 @@ package import SystemPackage
 package func sysSplice(
     from source: CInt, to target: CInt, count: Int, nonBlocking: Bool, more: Bool = false, retryOnInterrupt: Bool = true
 ) throws(Errno) -> Int {
-    let flags = UInt32(SPLICE_F_MOVE) | (nonBlocking ? UInt32(SPLICE_F_NONBLOCK) : 0) | (more ? UInt32(SPLICE_F_MORE) : 0)
+    let flags =
+        UInt32(SPLICE_F_MOVE) | (nonBlocking ? UInt32(SPLICE_F_NONBLOCK) : 0) | (more ? UInt32(SPLICE_F_MORE) : 0)
     return try withoutSIGPIPE(wanting: count) { () throws(Errno) in
         try invoke("splice", retryOnInterrupt: retryOnInterrupt) {
             splice(source, nil, target, nil, count, flags)

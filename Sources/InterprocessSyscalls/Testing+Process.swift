@@ -93,11 +93,13 @@ extension TestSyscalls {
         defer { _ = unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
         // SAFETY: the retained object is taken over by the thread, which releases it once.
         let context = unsafe Unmanaged.passRetained(Work(body)).toOpaque()
-        let result = unsafe pthread_create(&thread, nil, { context in
-            let work = unsafe Unmanaged<Work>.fromOpaque(context!).takeRetainedValue()
-            work.body()
-            return nil
-        }, context)
+        let result = unsafe pthread_create(
+            &thread, nil,
+            { context in
+                let work = unsafe Unmanaged<Work>.fromOpaque(context!).takeRetainedValue()
+                work.body()
+                return nil
+            }, context)
         if result != 0 {
             // SAFETY: the thread did not start: the reference is still ours.
             unsafe Unmanaged<Work>.fromOpaque(context).release()

@@ -36,14 +36,16 @@ package func sysStartThread(
     do throws(Errno) {
         var thread = pthread_t()
         try invokeReturningErrno("pthread_create") {
-            unsafe pthread_create(&thread, &attributes, { argument in
-                guard let argument = unsafe argument else { return nil }
-                let start = unsafe Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
-                // Fifteen bytes is what the kernel keeps of a thread's name.
-                unsafe pthread_setname_np(pthread_self(), String(start.name.prefix(15)))
-                start.body()
-                return nil
-            }, start.toOpaque())
+            unsafe pthread_create(
+                &thread, &attributes,
+                { argument in
+                    guard let argument = unsafe argument else { return nil }
+                    let start = unsafe Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
+                    // Fifteen bytes is what the kernel keeps of a thread's name.
+                    unsafe pthread_setname_np(pthread_self(), String(start.name.prefix(15)))
+                    start.body()
+                    return nil
+                }, start.toOpaque())
         }
     } catch {
         unsafe start.release()

@@ -29,9 +29,9 @@ package enum FaultPlan {
     /// Whether faults can be planted: debug builds only.
     package static var isAvailable: Bool {
         #if DEBUG
-        true
+            true
         #else
-        false
+            false
         #endif
     }
 
@@ -101,7 +101,8 @@ package enum FaultPlan {
     /// An errno that the call's manual page lists and that can happen to a correct program.
     package static func plausible(_ call: String) -> Errno {
         switch call {
-        case "pipe2", "openat", "socket", "socketpair", "accept4", "eventfd", "epoll_create1", "mq_open", "memfd_create",
+        case "pipe2", "openat", "socket", "socketpair", "accept4", "eventfd", "epoll_create1", "mq_open",
+            "memfd_create",
             "dup", "fcntl", "pidfd_open", "inotify_init1", "timerfd_create":
             .tooManyOpenFiles
         case "write", "writev", "msgget", "epoll_ctl", "mkdirat", "mknodat", "mkfifoat": .noSpace

@@ -69,7 +69,7 @@ package final class ScratchName: Sendable {
     /// A System V key, 0x53…, under which there is no message queue yet.
     package func key() -> Int32 {
         while true {
-            let key = 0x5300_0000 | Int32.random(in: 1 ..< 0x0100_0000)
+            let key = 0x5300_0000 | Int32.random(in: 1..<0x0100_0000)
             if TestSyscalls.messageQueueExists(key: key) { continue }
             state.withLock { $0.keys.append(key) }
             return key

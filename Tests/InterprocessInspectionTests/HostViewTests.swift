@@ -19,7 +19,8 @@ import Testing
     }
 
     @Test(.requires("python3")) func aPipeWithItsContentAndBothEnds() throws {
-        let (peer, line) = try python("import os\nr, w = os.pipe()\nos.write(w, b'x' * 77)\nprint(os.fstat(r).st_ino, r, w)")
+        let (peer, line) = try python(
+            "import os\nr, w = os.pipe()\nos.write(w, b'x' * 77)\nprint(os.fstat(r).st_ino, r, w)")
         let parts = line.split(separator: " ").compactMap { UInt64($0) }
         let object = try HostView.lookUp(.pipe(inode: parts[0]))
         #expect(object.usedBytes == 77 && object.limitBytes == 65_536)
@@ -41,7 +42,8 @@ import Testing
         let object = try HostView.lookUp(.fifo(path))
         #expect(object.usedBytes == 3 && object.holders.map(\.processID) == [peer.processID])
         #expect(object.holders.first?.canRead == true && object.holders.first?.canWrite == true)
-        #expect(view([.fifo], [scratch.directory]).objects.contains { $0.address == .fifo(path) && !$0.holders.isEmpty })
+        #expect(
+            view([.fifo], [scratch.directory]).objects.contains { $0.address == .fifo(path) && !$0.holders.isEmpty })
 
         _ = try peer.finish()
         let closed = view([.fifo], [scratch.directory])
@@ -122,7 +124,9 @@ import Testing
         let ports = line.split(separator: " ").compactMap { UInt16($0) }
         let listener = try HostView.lookUp(.tcp(host: host, port: ports[0]))
         guard case .internet(let details) = listener.details else { return #expect(Bool(false)) }
-        #expect(details.state == .listening && details.local == Endpoint(host: host, port: ports[0]) && details.remote == nil)
+        #expect(
+            details.state == .listening && details.local == Endpoint(host: host, port: ports[0])
+                && details.remote == nil)
         #expect(details.backlog == 7 && details.pendingConnections == 0)
         #expect(listener.holders.map(\.processID) == [peer.processID])
         let client = try HostView.lookUp(.tcp(host: host, port: ports[1]))
@@ -201,7 +205,8 @@ import Testing
 
     @Test(.requires("ipcs", "ipcmk")) func theSameSystemVQueuesAsIpcs() throws {
         let made = try Peer(["ipcmk", "-Q", "-p", "0600"]).finish().text
-        let id = try #require(made.split(separator: " ").last.flatMap { Int32($0.trimmingPrefix("\n").prefix { $0.isNumber }) })
+        let id = try #require(
+            made.split(separator: " ").last.flatMap { Int32($0.trimmingPrefix("\n").prefix { $0.isNumber }) })
         let listed = try Peer(["ipcs", "-q", "-i", "\(id)"]).finish().text
         let object = try HostView.lookUp(.systemVMessageQueue(id: id))
         #expect(listed.contains("msqid=\(id)") && object.permissions?.rawValue == 0o600)
@@ -230,7 +235,8 @@ import Testing
             (.unix(scratch.path()), .notFound), (.unix(file), .wrongKind),
             (.unix(abstract: Array(scratch.abstractName().utf8)), .notFound), (.pipe(inode: 1), .notFound),
             (.eventfd(id: .max), .notFound), (.messageQueue(scratch.objectName()), .notFound),
-            (.systemVMessageQueue(.number(scratch.key())), .notFound), (.systemVMessageQueue(.private), .invalidArgument),
+            (.systemVMessageQueue(.number(scratch.key())), .notFound),
+            (.systemVMessageQueue(.private), .invalidArgument),
             (.tcp(host: "127.0.0.1", port: 0), .notFound), (.tcp(host: "203.0.113.7", port: 9), .notFound),
             (try Address("unix:[1]"), .notFound), (try Address("tcp:[0]"), .notFound), (.process(1), .unsupported),
         ]
@@ -249,7 +255,8 @@ import Testing
     }
 
     @Test func aSearchThatIsCutSaysSo() {
-        let view = HostView.read(HostView.Options(kinds: [.fifo], findsHolders: false, directories: ["/"], entryLimit: 3))
+        let view = HostView.read(
+            HostView.Options(kinds: [.fifo], findsHolders: false, directories: ["/"], entryLimit: 3))
         #expect(view.isPartial && view.missing.contains { $0.what.contains("beyond 3") })
     }
 

@@ -34,7 +34,9 @@ import Testing
             """
         let rows = InternetSocketTable.rows(procNet: Array(text.utf8), .tcp, isV6: false)
         #expect(rows.count == 2)
-        #expect(rows[0].isListening && rows[0].local == Endpoint(host: "127.0.0.1", port: 8080) && rows[0].receiveQueue == 3)
+        #expect(
+            rows[0].isListening && rows[0].local == Endpoint(host: "127.0.0.1", port: 8080) && rows[0].receiveQueue == 3
+        )
         #expect(rows[0].user == 1000 && rows[0].inode == 77)
         #expect(rows[1].remote == Endpoint(host: "127.0.0.2", port: 50000) && rows[1].sendQueue == 5)
         let six = """
@@ -90,8 +92,10 @@ import Testing
         let rows = SystemVQueues.rows(Array(text.utf8))
         #expect(rows.count == 2)
         let first = try #require(rows.first)
-        #expect(first.key == 42 && first.id == 5 && first.permissions == 0o640 && first.bytes == 100 && first.messages == 3)
-        #expect(first.lastSender == 812 && first.lastReceiver == 813 && first.user == 1000 && first.sentAt == 1_700_000_000)
+        #expect(
+            first.key == 42 && first.id == 5 && first.permissions == 0o640 && first.bytes == 100 && first.messages == 3)
+        #expect(
+            first.lastSender == 812 && first.lastReceiver == 813 && first.user == 1000 && first.sentAt == 1_700_000_000)
         #expect(UInt32(bitPattern: rows[1].key) == 0xdead_beef && rows[1].id == 32769)
     }
 
@@ -136,11 +140,13 @@ import Testing
         let info = "pos:\t0\nflags:\t04002\neventfd-count:                2a\neventfd-id: 7\neventfd-semaphore: 1\n"
         #expect(EventCounters.id(fdinfo: Array(info.utf8)) == 7)
         #expect(
-            EventCounters.details(id: 7, fdinfo: Array(info.utf8)) == EventCounterDetails(id: 7, count: 42, isSemaphore: true))
+            EventCounters.details(id: 7, fdinfo: Array(info.utf8))
+                == EventCounterDetails(id: 7, count: 42, isSemaphore: true))
     }
 
     @Test func namesOfUsers() {
-        let accounts = Accounts(passwd: Array("root:x:0:0::/:/bin/sh\n:x:5\nbroken\nwww:x:33:33:::\nalso:x:33:33:::\n".utf8))
+        let accounts = Accounts(
+            passwd: Array("root:x:0:0::/:/bin/sh\n:x:5\nbroken\nwww:x:33:33:::\nalso:x:33:33:::\n".utf8))
         #expect(accounts.account(0).description == "root")
         #expect(accounts.account(33).name == "www")
         #expect(accounts.account(99).description == "99")
@@ -155,7 +161,9 @@ import Testing
         #expect(InternetHost.text(v6: bytes) == canonical)
     }
 
-    @Test(arguments: ["", ":", ":::", "1::2::3", "1:2:3:4:5:6:7:8:9", "12345::", "g::", "::1.2.3", "::1.2.3.256", "1:2"])
+    @Test(arguments: [
+        "", ":", ":::", "1::2::3", "1:2:3:4:5:6:7:8:9", "12345::", "g::", "::1.2.3", "::1.2.3.256", "1:2",
+    ])
     func whatIsNoIPv6(text: String) {
         #expect(InternetHost.bytes(v6: text) == nil)
     }
@@ -169,7 +177,10 @@ import Testing
 /// Any bytes into every parser: no trap, no end without end.
 @Suite struct RandomBytesTests {
     static let parsers: [(String, @Sendable ([UInt8]) -> Void)] = [
-        ("netlink", { for each in SocketDiagnosis.messages(in: $0) { _ = SocketDiagnosis.attributes(in: each.payload) } }),
+        (
+            "netlink",
+            { for each in SocketDiagnosis.messages(in: $0) { _ = SocketDiagnosis.attributes(in: each.payload) } }
+        ),
         ("attributes", { _ = SocketDiagnosis.attributes(in: $0[...]) }),
         ("unix_diag", { _ = UnixSocketTable.row($0[...]) }),
         ("inet_diag", { _ = InternetSocketTable.row($0[...], .tcp) }),
@@ -180,12 +191,22 @@ import Testing
         ("syscall", { _ = SystemVQueues.wait(syscall: $0) }),
         ("mqueue", { _ = PosixQueues.status($0) }),
         ("mountinfo", { _ = PosixQueues.mountPoints(mountInfo: $0) }),
-        ("stat", { _ = ProcessTable.startTicks(stat: $0); _ = ProcessTable.hasDescriptors(stat: $0) }),
+        (
+            "stat",
+            {
+                _ = ProcessTable.startTicks(stat: $0); _ = ProcessTable.hasDescriptors(stat: $0)
+            }
+        ),
         ("status", { _ = ProcessTable.effectiveUser(status: $0) }),
         ("fdinfo", { _ = EventCounters.details(id: 1, fdinfo: $0) }),
         ("passwd", { _ = Accounts(passwd: $0) }),
         ("directory", { _ = directoryEntries(in: $0) }),
-        ("link", { _ = bracketed($0, after: "pipe:"); _ = DescriptorScan.withoutDeletedMark($0) }),
+        (
+            "link",
+            {
+                _ = bracketed($0, after: "pipe:"); _ = DescriptorScan.withoutDeletedMark($0)
+            }
+        ),
         ("limit", { _ = LimitReader.value($0) }),
         ("v6", { _ = InternetHost.bytes(v6: String(decoding: $0, as: UTF8.self)) }),
     ]
@@ -195,9 +216,14 @@ import Testing
         Array("0: 0100007F:1F90 00000000:0000 0A 00000000:00000003 00:0 0 1000 0 77\n".utf8),
         Array("0: 00000002 00000000 00010000 0001 01 20481 @x\n".utf8),
         Array("42 5 640 100 3 812 813 1000 100 0 0 1 2 3\n".utf8), Array("1 (a) S 1 2 3 4 5 6 7 8 9\n".utf8),
-        Array("36 22 0:31 / /dev/q\\040 rw - mqueue mqueue rw\n".utf8), Array("QSIZE:129 NOTIFY:0 SIGNO:1 NOTIFY_PID:9".utf8),
-        Array("pipe:[12]".utf8), Array("eventfd-id: 7\neventfd-count: ff\nUid:\t1\t2\n".utf8), Array("::1:2.3.4.5".utf8),
-        [60, 0, 0, 0, 20, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 10, 0, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 2, 0, 9, 9, 9, 9],
+        Array("36 22 0:31 / /dev/q\\040 rw - mqueue mqueue rw\n".utf8),
+        Array("QSIZE:129 NOTIFY:0 SIGNO:1 NOTIFY_PID:9".utf8),
+        Array("pipe:[12]".utf8), Array("eventfd-id: 7\neventfd-count: ff\nUid:\t1\t2\n".utf8),
+        Array("::1:2.3.4.5".utf8),
+        [
+            60, 0, 0, 0, 20, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 10, 0, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 2,
+            0, 9, 9, 9, 9,
+        ],
         [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 24, 0, 1, 120, 0, 0, 0, 0],
     ]
 

@@ -11,18 +11,21 @@ import Testing
     }
 
     @Test func gapsAreNamed() {
-        let table = ConditionTable("eventfd", [
-            .row("read O_NONBLOCK", "counter 0") {},
-            .row("read O_NONBLOCK", "counter 0") {},
-            .row("read", "no such condition") {},
-            .unreachable("EFD_SEMAPHORE", "read", because: "the flag is not offered"),
-        ])
-        #expect(table.gaps == [
-            "no case for eventfd | read/write | buffer < 8 bytes",
-            "no case for eventfd | write O_NONBLOCK | counter would exceed 2^64-2",
-            "no such row: eventfd | read | no such condition",
-            "told 2 times: eventfd | read O_NONBLOCK | counter 0",
-        ])
+        let table = ConditionTable(
+            "eventfd",
+            [
+                .row("read O_NONBLOCK", "counter 0") {},
+                .row("read O_NONBLOCK", "counter 0") {},
+                .row("read", "no such condition") {},
+                .unreachable("EFD_SEMAPHORE", "read", because: "the flag is not offered"),
+            ])
+        #expect(
+            table.gaps == [
+                "no case for eventfd | read/write | buffer < 8 bytes",
+                "no case for eventfd | write O_NONBLOCK | counter would exceed 2^64-2",
+                "no such row: eventfd | read | no such condition",
+                "told 2 times: eventfd | read O_NONBLOCK | counter 0",
+            ])
         #expect(table.cases[0].testDescription == "eventfd | read O_NONBLOCK | counter 0")
         #expect(table.cases[3].testDescription.hasSuffix("unreachable: the flag is not offered"))
     }

@@ -26,7 +26,9 @@ import Testing
     @Test(.requires("perl")) func handsOverDescriptorsUnderTheNumbersAskedFor() throws {
         // 7 → 9 and 9 → 7 in the child: a naive row of dup2 calls would lose one.
         let (first, second) = try (TestSyscalls.pipe(), TestSyscalls.pipe())
-        defer { for number in [first.reading, first.writing, second.reading, second.writing] { TestSyscalls.close(number) } }
+        defer {
+            for number in [first.reading, first.writing, second.reading, second.writing] { TestSyscalls.close(number) }
+        }
         let peer = try Peer.perl(
             """
             open(my $a, ">&=", $ARGV[0]) or die; print $a "one"; close $a;

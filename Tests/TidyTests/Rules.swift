@@ -6,7 +6,8 @@ enum Rules {
 
     static let all: [(name: String, rule: Rule)] = [
         ("license header", license), ("imports", imports), ("unsafe is explained and in its place", unsafety),
-        ("length of files", fileLength), ("length of functions", functionLength), ("nothing left to be done", leftovers),
+        ("length of files", fileLength), ("length of functions", functionLength),
+        ("nothing left to be done", leftovers),
         ("names", names), ("no trace of a machine", machine),
     ]
 
@@ -27,7 +28,9 @@ enum Rules {
         case "Sources/InterprocessInspection": allowed.formUnion(["Interprocess", "InterprocessSyscalls"])
         case "Sources/InterprocessTestKit": allowed.formUnion(["Interprocess", "InterprocessSyscalls", "Testing"])
         case "Sources/ipc":
-            allowed.formUnion(["Interprocess", "InterprocessInspection", "InterprocessSyscalls", "ArgumentParser", "Histogram"])
+            allowed.formUnion([
+                "Interprocess", "InterprocessInspection", "InterprocessSyscalls", "ArgumentParser", "Histogram",
+            ])
         default:
             // Tests and examples may import what they like, Foundation excepted.
             return importLines(file).filter { $0.module == "Foundation" }.map {
@@ -35,7 +38,9 @@ enum Rules {
             }
         }
         return importLines(file).filter { !allowed.contains($0.module) }.map {
-            Finding(file, $0.line, "\(file.target) does not import \($0.module); arrows point down only (docs/architecture.md)")
+            Finding(
+                file, $0.line,
+                "\(file.target) does not import \($0.module); arrows point down only (docs/architecture.md)")
         }
     }
 
@@ -44,7 +49,10 @@ enum Rules {
             let words = SourceFile.code(line).split(separator: " ")
             guard let place = words.firstIndex(of: "import"), words.count > place + 1 else { return nil }
             let before = words[..<place]
-            guard before.allSatisfy({ ["public", "package", "internal", "private", "@testable"].contains($0) || $0.hasPrefix("@") })
+            guard
+                before.allSatisfy({
+                    ["public", "package", "internal", "private", "@testable"].contains($0) || $0.hasPrefix("@")
+                })
             else { return nil }
             return (index + 1, String(words[place + 1].prefix { $0 != "." }))
         }
@@ -57,9 +65,13 @@ enum Rules {
             SourceFile.code(file.lines[index]).split { !$0.isLetter && $0 != "_" && $0 != "@" }.contains("unsafe")
         }
         if uses.isEmpty { return [] }
-        guard file.target == "Sources/InterprocessSyscalls" || file.name == "MappedRegion.swift" || file.name.hasSuffix("+Memory.swift")
+        guard
+            file.target == "Sources/InterprocessSyscalls" || file.name == "MappedRegion.swift"
+                || file.name.hasSuffix("+Memory.swift")
         else {
-            return uses.map { Finding(file, $0 + 1, "unsafe belongs into InterprocessSyscalls; give it a safe face there") }
+            return uses.map {
+                Finding(file, $0 + 1, "unsafe belongs into InterprocessSyscalls; give it a safe face there")
+            }
         }
         // One reason covers the function that it stands in.
         return uses.filter { !isExplained(file, $0) }.map {
@@ -82,7 +94,9 @@ enum Rules {
     }
 
     static func fileLength(_ file: SourceFile) -> [Finding] {
-        file.lines.count <= 500 ? [] : [Finding(file, 500, "\(file.lines.count) lines: split it by verb or by noun (at most 500, better 200)")]
+        file.lines.count <= 500
+            ? []
+            : [Finding(file, 500, "\(file.lines.count) lines: split it by verb or by noun (at most 500, better 200)")]
     }
 
     static func functionLength(_ file: SourceFile) -> [Finding] {
@@ -92,11 +106,15 @@ enum Rules {
             let code = SourceFile.code(line)
             let indent = code.prefix { $0 == " " }.count
             let words = code.split(separator: " ")
-            guard words.contains("func") || words.contains(where: { $0.hasPrefix("init(") }), !words.contains("case"), !(code.contains("{") && code.hasSuffix("}"))
+            guard words.contains("func") || words.contains(where: { $0.hasPrefix("init(") }), !words.contains("case"),
+                !(code.contains("{") && code.hasSuffix("}"))
             else { continue }
             let closing = String(repeating: " ", count: indent) + "}"
             guard let end = file.lines[index...].firstIndex(where: { $0.hasPrefix(closing) }) else { continue }
-            if end - index > 70 { findings.append(Finding(file, index + 1, "a function of \(end - index) lines: take it apart (at most 70)")) }
+            if end - index > 70 {
+                findings.append(
+                    Finding(file, index + 1, "a function of \(end - index) lines: take it apart (at most 70)"))
+            }
         }
         return findings
     }
@@ -114,14 +132,16 @@ enum Rules {
         let clashes: Set<Substring> = ["Pipe", "Process", "Mutex"]
         return file.lines.enumerated().flatMap { index, line -> [Finding] in
             let words = SourceFile.code(line).split { !$0.isLetter && !$0.isNumber && $0 != "_" }
-            guard let place = words.firstIndex(where: { ["struct", "class", "enum", "actor", "protocol"].contains($0) }),
+            guard
+                let place = words.firstIndex(where: { ["struct", "class", "enum", "actor", "protocol"].contains($0) }),
                 words.count > place + 1
             else { return [] }
             let name = words[place + 1]
             if bad.contains(where: { name.hasSuffix($0) || name.hasPrefix($0) }) {
                 return [Finding(file, index + 1, "\(name): name it after what it is, not after helping or managing")]
             }
-            return clashes.contains(name) ? [Finding(file, index + 1, "\(name) clashes with Foundation or Synchronization")] : []
+            return clashes.contains(name)
+                ? [Finding(file, index + 1, "\(name) clashes with Foundation or Synchronization")] : []
         }
     }
 

@@ -56,15 +56,19 @@ import Testing
     @Test func unexplainedOrMisplacedUnsafetyIsFound() {
         #expect(findings(Rules.unsafety, "Sources/Interprocess/A.swift", "let a = unsafe b()") == 1)
         #expect(findings(Rules.unsafety, "Sources/InterprocessSyscalls/A.swift", "let a = unsafe b()") == 1)
-        #expect(findings(Rules.unsafety, "Sources/InterprocessSyscalls/A.swift", "// SAFETY: so\nlet a = unsafe b()") == 0)
-        #expect(findings(Rules.unsafety, "Sources/InterprocessSyscalls/A.swift", "// SAFETY: so\n}\n\nlet a = unsafe b()") == 1)
+        #expect(
+            findings(Rules.unsafety, "Sources/InterprocessSyscalls/A.swift", "// SAFETY: so\nlet a = unsafe b()") == 0)
+        #expect(
+            findings(Rules.unsafety, "Sources/InterprocessSyscalls/A.swift", "// SAFETY: so\n}\n\nlet a = unsafe b()")
+                == 1)
         #expect(findings(Rules.unsafety, "Sources/Interprocess/A.swift", "let a = \"unsafe\" // unsafe") == 0)
     }
 
     @Test func lengthsAreFound() {
         let long = Array(repeating: "        a()", count: 80).joined(separator: "\n")
         #expect(findings(Rules.functionLength, "Sources/ipc/A.swift", "    func f() {\n\(long)\n    }") == 1)
-        #expect(findings(Rules.functionLength, "Sources/ipc/A.swift", "    func f() {\n        a()\n    }\n\(long)") == 0)
+        #expect(
+            findings(Rules.functionLength, "Sources/ipc/A.swift", "    func f() {\n        a()\n    }\n\(long)") == 0)
         #expect(findings(Rules.fileLength, "Sources/ipc/A.swift", String(repeating: "\n", count: 500)) == 1)
     }
 

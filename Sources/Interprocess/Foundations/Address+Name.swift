@@ -36,7 +36,8 @@ extension Address.Name {
         switch self {
         case .path(let path): AddressEscapes.text(path.bytes)
         case .abstract(let name): "@" + AddressEscapes.text(name)
-        case .endpoint(let host, let port): host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .endpoint(let host, let port):
+            host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
         case .object(let name): AddressEscapes.text(Array(name.description.utf8))
         case .key(let key): key.description
         case .id(let id): "id=\(id)"
@@ -52,7 +53,9 @@ extension Address.Name {
     func normalized(for kind: Address.Kind) -> Address.Name {
         guard case .path(let path) = self, kind.isUnix else { return self }
         let bytes = path.bytes
-        if bytes.first == UInt8(ascii: "@") || AddressParser.bracketedNumber(String(decoding: bytes, as: UTF8.self)) != nil {
+        if bytes.first == UInt8(ascii: "@")
+            || AddressParser.bracketedNumber(String(decoding: bytes, as: UTF8.self)) != nil
+        {
             return .path(FilePath(bytes: [UInt8(ascii: "."), UInt8(ascii: "/")] + bytes))
         }
         return self
@@ -133,7 +136,8 @@ enum AddressEscapes {
 
     /// The byte that `\xHH` at the start of `rest` means.
     private static func escape(at rest: ArraySlice<UInt8>) -> UInt8? {
-        guard rest.count >= 4, rest[rest.startIndex] == UInt8(ascii: "\\"), rest[rest.startIndex + 1] == UInt8(ascii: "x")
+        guard rest.count >= 4, rest[rest.startIndex] == UInt8(ascii: "\\"),
+            rest[rest.startIndex + 1] == UInt8(ascii: "x")
         else { return nil }
         let digits = rest[(rest.startIndex + 2)..<(rest.startIndex + 4)]
         guard digits.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit && $0 < 0x80 }) else { return nil }
@@ -143,7 +147,8 @@ enum AddressEscapes {
     /// The printable character beyond ASCII at the start of `rest`, if its bytes are valid UTF-8.
     private static func multibyteScalar(at rest: ArraySlice<UInt8>) -> Unicode.Scalar? {
         for width in 2...4 where rest.count >= width {
-            guard let string = String(validating: rest.prefix(width), as: UTF8.self), let scalar = string.unicodeScalars.first,
+            guard let string = String(validating: rest.prefix(width), as: UTF8.self),
+                let scalar = string.unicodeScalars.first,
                 string.unicodeScalars.count == 1
             else { continue }
             switch scalar.properties.generalCategory {

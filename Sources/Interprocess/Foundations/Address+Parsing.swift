@@ -43,12 +43,16 @@ enum AddressParser {
         func refuse(_ hint: String) -> IPCError {
             IPCError(code: .invalidArgument, subject: quoted(text), hint: hint)
         }
-        if word.isEmpty { throw refuse("the kind is missing before the colon; a right address is \(example(for: rest))") }
+        if word.isEmpty {
+            throw refuse("the kind is missing before the colon; a right address is \(example(for: rest))")
+        }
         guard let near = Address.Kind.nearest(to: String(word)) else {
             throw refuse(
                 "there is no kind \(quoted(word)); the kinds are \(listOfKinds), as in \(example(for: rest))")
         }
-        throw refuse("there is no kind \(quoted(word)); did you mean \(near.rawValue):\(AddressEscapes.text(Array(rest.utf8), isQuotation: true))?")
+        throw refuse(
+            "there is no kind \(quoted(word)); did you mean \(near.rawValue):\(AddressEscapes.text(Array(rest.utf8), isQuotation: true))?"
+        )
     }
 
     private static func withoutColon(_ text: String) -> IPCError {
@@ -58,7 +62,9 @@ enum AddressParser {
                 hint: "the name is missing after the kind; a right address is \(kind.example)")
         }
         var hint = "an address is kind:name, for example \(example(for: text[...]))"
-        if text.utf8.first != UInt8(ascii: "/"), let near = Address.Kind.nearest(to: text) { hint = "did you mean \(near.example)?" }
+        if text.utf8.first != UInt8(ascii: "/"), let near = Address.Kind.nearest(to: text) {
+            hint = "did you mean \(near.example)?"
+        }
         return IPCError(code: .invalidArgument, subject: quoted(text), hint: hint)
     }
 
@@ -74,7 +80,9 @@ enum AddressParser {
         return "fifo:/tmp/log or mq:/orders"
     }
 
-    static func quoted(_ text: some StringProtocol) -> String { "\"\(AddressEscapes.text(Array(text.utf8), isQuotation: true))\"" }
+    static func quoted(_ text: some StringProtocol) -> String {
+        "\"\(AddressEscapes.text(Array(text.utf8), isQuotation: true))\""
+    }
 
     // MARK: The name
 
@@ -98,7 +106,8 @@ enum AddressParser {
             return .process(Int32(id))
         case .signal:
             guard let number = SignalNames.number(of: text) else {
-                throw .name("there is no signal \(quoted(text)): a name such as USR1, SIGRTMIN+0 to SIGRTMIN+30, or 1 to 64")
+                throw .name(
+                    "there is no signal \(quoted(text)): a name such as USR1, SIGRTMIN+0 to SIGRTMIN+30, or 1 to 64")
             }
             return .signal(number)
         case .pipe, .eventfd, .memfd:
@@ -144,7 +153,9 @@ enum AddressParser {
             let project = text[text.utf8.index(after: hash)...]
             guard let number = Int(project) else {
                 var reason = "the project after # is a number from 1 to 255, \(quoted(project)) is none"
-                if project.utf8.count == 1, let letter = project.utf8.first { reason += " (ftok's '\(project)' is project \(letter))" }
+                if project.utf8.count == 1, let letter = project.utf8.first {
+                    reason += " (ftok's '\(project)' is project \(letter))"
+                }
                 throw .name(reason)
             }
             return .projectFile(try path(text[..<hash]), project: number)
@@ -178,7 +189,9 @@ enum AddressParser {
         let host: Substring
         let port: Substring
         if text.first == "[" {
-            guard let end = text.firstIndex(of: "]") else { throw .name("the bracket around the IPv6 address is not closed") }
+            guard let end = text.firstIndex(of: "]") else {
+                throw .name("the bracket around the IPv6 address is not closed")
+            }
             host = text[text.index(after: text.startIndex)..<end]
             let rest = text[text.index(after: end)...]
             guard rest.first == ":" else { throw .name("the port is missing: [\(host)]:8080") }

@@ -29,7 +29,9 @@ public enum Quantity {
         var rest = text[...]
         if rest.isEmpty { throw refuse("the duration is missing") }
         while !rest.isEmpty {
-            guard let number = Decimal(&rest) else { throw refuse("there is no number at \(AddressParser.quoted(rest))") }
+            guard let number = Decimal(&rest) else {
+                throw refuse("there is no number at \(AddressParser.quoted(rest))")
+            }
             let unit = rest.prefix { !("0"..."9").contains($0) && $0 != "." }
             guard let scale = durationUnits.first(where: { $0.suffix == unit })?.nanoseconds else {
                 throw refuse(unit.isEmpty ? "the unit is missing" : "there is no unit \(AddressParser.quoted(unit))")

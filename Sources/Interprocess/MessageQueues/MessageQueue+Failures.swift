@@ -8,7 +8,8 @@ extension MessageQueue {
         IPCError(error, "mq_open", "mq:\(name)", hint: openHint(error, name, mode, limits))
     }
 
-    private static func openHint(_ error: Errno, _ name: ObjectName, _ mode: CreationMode, _ limits: Limits?) -> String {
+    private static func openHint(_ error: Errno, _ name: ObjectName, _ mode: CreationMode, _ limits: Limits?) -> String
+    {
         switch error {
         case .noSuchFileOrDirectory:
             "there is no queue of that name; .createExclusive or .openOrCreate makes one"
@@ -37,7 +38,8 @@ extension MessageQueue {
             return "maxMessages is \(messages), and fs.mqueue.msg_max is \(allowed) for who has no CAP_SYS_RESOURCE"
         }
         if let allowed = KernelLimit.value("fs/mqueue/msgsize_max"), size > allowed {
-            return "messageSizeBytes is \(size), and fs.mqueue.msgsize_max is \(allowed) for who has no CAP_SYS_RESOURCE"
+            return
+                "messageSizeBytes is \(size), and fs.mqueue.msgsize_max is \(allowed) for who has no CAP_SYS_RESOURCE"
         }
         return "\(messages) messages of \(size) bytes are more than any queue may hold (65536 of 16 MiB)"
     }
@@ -57,7 +59,8 @@ extension MessageQueue {
         }
         let needed = limits.accountedBytes.map { "\($0) bytes" } ?? "more bytes than can be counted"
         let limit = sysMessageQueueBytesLimit().map { "\($0) bytes" } ?? "unlimited"
-        return "the queue needs \(needed); RLIMIT_MSGQUEUE is \(limit) for all queues of user \(sysEffectiveUserID()) together"
+        return
+            "the queue needs \(needed); RLIMIT_MSGQUEUE is \(limit) for all queues of user \(sysEffectiveUserID()) together"
     }
 
     /// Why sending failed.
@@ -85,7 +88,8 @@ extension MessageQueue {
 
     /// A deadline that passed, with what was in the way.
     func late(_ call: String, full: Bool) -> IPCError {
-        let hint = full ? "the queue is full: \(limits.maxMessages) of \(limits.maxMessages) messages" : "the queue is empty"
+        let hint =
+            full ? "the queue is full: \(limits.maxMessages) of \(limits.maxMessages) messages" : "the queue is empty"
         return IPCError(.timedOut, call, subject, hint: hint)
     }
 }

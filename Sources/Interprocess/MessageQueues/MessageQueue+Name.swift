@@ -36,9 +36,9 @@ extension MessageQueue {
             try sysClose(descriptor)
             try sysMessageQueueUnlink(name.description)
             return false
-        } catch where error == .fileExists {
+        } catch  where error == .fileExists {
             return true
-        } catch where error == .invalidArgument || error == .noSpace || error == .noSuchFileOrDirectory {
+        } catch  where error == .invalidArgument || error == .noSpace || error == .noSuchFileOrDirectory {
             return false
         } catch {
             throw IPCError(error, "mq_open", "mq:\(name)")
@@ -52,7 +52,8 @@ extension MessageQueue {
     /// The corresponding C function is `fchmod(2)`.
     public func setPermissions(_ permissions: FilePermissions) throws(IPCError) {
         do throws(Errno) { try sysChangeMode(rawValue, UInt32(permissions.rawValue)) } catch {
-            throw IPCError(error, "fchmod", subject, hint: "only the queue's owner and the superuser may change its mode")
+            throw IPCError(
+                error, "fchmod", subject, hint: "only the queue's owner and the superuser may change its mode")
         }
     }
 

@@ -38,7 +38,7 @@ extension MessageQueue {
         do throws(Errno) {
             try sysMessageQueueSend(descriptor.rawValue, bytes, priority: priority, until: .past)
             return true
-        } catch where error == .timedOut || error == .wouldBlock {
+        } catch  where error == .timedOut || error == .wouldBlock {
             return false
         } catch {
             throw sendFailure(error, "mq_timedsend", size: bytes.count, priority: priority)
@@ -96,7 +96,8 @@ extension MessageQueue {
     /// Blocking: the thread, while the queue is empty. Nothing is allocated.
     ///
     /// The corresponding C function is `mq_receive(3)`.
-    public func receive(into buffer: inout OutputSpan<UInt8>, retryOnInterrupt: Bool = true) throws(IPCError) -> Receipt {
+    public func receive(into buffer: inout OutputSpan<UInt8>, retryOnInterrupt: Bool = true) throws(IPCError) -> Receipt
+    {
         do throws(Errno) {
             return Receipt(
                 try sysMessageQueueReceive(descriptor.rawValue, into: &buffer, retryOnInterrupt: retryOnInterrupt))
@@ -116,7 +117,7 @@ extension MessageQueue {
     public func tryReceive(into buffer: inout OutputSpan<UInt8>) throws(IPCError) -> Receipt? {
         do throws(Errno) {
             return Receipt(try sysMessageQueueReceive(descriptor.rawValue, into: &buffer, until: .past))
-        } catch where error == .timedOut || error == .wouldBlock {
+        } catch  where error == .timedOut || error == .wouldBlock {
             return nil
         } catch {
             throw receiveFailure(error, "mq_timedreceive", room: buffer.freeCapacity)

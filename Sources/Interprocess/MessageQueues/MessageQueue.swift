@@ -113,11 +113,13 @@ extension MessageQueue {
                 case .openExisting:
                     return try openExisting(name, access)
                 case .openOrCreate:
-                    do throws(Errno) { return try openExisting(name, access) } catch where error == .noSuchFileOrDirectory {
+                    do throws(Errno) { return try openExisting(name, access) } catch
+                        where error == .noSuchFileOrDirectory
+                    {
                         return try create(name, access, permissions, limits)
                     }
                 }
-            } catch where error == .fileExists && mode == .openOrCreate {
+            } catch  where error == .fileExists && mode == .openOrCreate {
                 continue
             } catch {
                 throw openFailure(error, name, mode, limits)
@@ -178,7 +180,7 @@ struct NameRemoval: ~Copyable, Sendable {
     /// By now the name may be somebody else's queue: hence never twice.
     func perform() throws(IPCError) {
         guard armed.exchange(false, ordering: .relaxed) else { return }
-        do throws(IPCError) { try MessageQueue.unlink(name) } catch where error.code == .notFound {
+        do throws(IPCError) { try MessageQueue.unlink(name) } catch  where error.code == .notFound {
             return
         }
     }

@@ -98,7 +98,9 @@ public struct MessageQueueNotification: ~Copyable, Sendable {
         try socket.close()
     }
 
-    private var late: IPCError { IPCError(.timedOut, "mq_notify", subject, hint: "no message came into the empty queue") }
+    private var late: IPCError {
+        IPCError(.timedOut, "mq_notify", subject, hint: "no message came into the empty queue")
+    }
 }
 
 extension MessageQueue {

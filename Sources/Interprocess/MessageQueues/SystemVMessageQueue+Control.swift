@@ -15,7 +15,9 @@ extension SystemVMessageQueue {
             if error == .notPermitted, let limit = KernelLimit.value("kernel/msgmnb"), capacityBytes > limit {
                 throw IPCError(
                     error, "msgctl", subject,
-                    hint: "\(capacityBytes) bytes are more than kernel.msgmnb, which is \(limit), without CAP_SYS_RESOURCE")
+                    hint:
+                        "\(capacityBytes) bytes are more than kernel.msgmnb, which is \(limit), without CAP_SYS_RESOURCE"
+                )
             }
             throw changeFailure(error)
         }
@@ -65,7 +67,7 @@ extension SystemVMessageQueue {
     /// The corresponding C function is `msgget(2)`.
     public static func exists(key: SystemVKey) throws(IPCError) -> Bool {
         if key.rawValue == 0 { return false }
-        do throws(Errno) { _ = try sysMessageQueueGet(key.rawValue) } catch where error == .noSuchFileOrDirectory {
+        do throws(Errno) { _ = try sysMessageQueueGet(key.rawValue) } catch  where error == .noSuchFileOrDirectory {
             return false
         } catch {
             throw openFailure(error, key)

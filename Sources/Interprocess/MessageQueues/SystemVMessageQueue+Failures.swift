@@ -38,7 +38,9 @@ extension SystemVQueueCore {
         guard let state = try? sysMessageQueueState(id), size > state.capacityBytes else { return }
         throw IPCError(
             code: .messageTooLarge, call: "msgsnd", subject: subject,
-            hint: "the message has \(size) bytes, and the whole queue holds \(state.capacityBytes) (setCapacity raises that)")
+            hint:
+                "the message has \(size) bytes, and the whole queue holds \(state.capacityBytes) (setCapacity raises that)"
+        )
     }
 
     /// Why receiving failed.
@@ -62,7 +64,8 @@ extension SystemVQueueCore {
                 hint: "the queue was removed after it had been opened")
         case .permissionDenied:
             return IPCError(
-                error, call, subject, hint: "the queue's owner and mode do not allow this to user \(sysEffectiveUserID())")
+                error, call, subject,
+                hint: "the queue's owner and mode do not allow this to user \(sysEffectiveUserID())")
         default:
             return IPCError(error, call, subject)
         }

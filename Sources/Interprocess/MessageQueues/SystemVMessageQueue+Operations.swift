@@ -97,7 +97,9 @@ extension SystemVMessageQueue {
 
     /// ``receive(into:_:overlong:retryOnInterrupt:)`` into a new array, as long as the message.
     public func receive(_ selection: Selection = .any, retryOnInterrupt: Bool = true) throws(IPCError) -> Message {
-        if let message = try core.receive(selection, noWait: false, retryOnInterrupt: retryOnInterrupt) { return message }
+        if let message = try core.receive(selection, noWait: false, retryOnInterrupt: retryOnInterrupt) {
+            return message
+        }
         throw core.failure(.noMessage, "msgrcv")
     }
 
@@ -121,15 +123,16 @@ extension SystemVMessageQueue {
             var room = core.room
             while true {
                 do throws(Errno) {
-                    let (received, bytes) = try sysMessageReceiveArray(id, room: room, type: index, flags: [.copy, .noWait])
+                    let (received, bytes) = try sysMessageReceiveArray(
+                        id, room: room, type: index, flags: [.copy, .noWait])
                     return Message(type: received.type, bytes: bytes)
-                } catch where error == .argListTooLong {
+                } catch  where error == .argListTooLong {
                     room = core.enlarge(room)
                 }
             }
-        } catch where error == .noMessage {
+        } catch  where error == .noMessage {
             return nil
-        } catch where error == .noFunction {
+        } catch  where error == .noFunction {
             throw IPCError(error, "msgrcv", subject, hint: "peeking needs a kernel with CONFIG_CHECKPOINT_RESTORE")
         } catch {
             throw core.failure(error, "msgrcv")

@@ -73,7 +73,8 @@ public struct SystemVMessageQueue: ~Copyable, Sendable {
     /// The corresponding C function is `msgctl(2)` with `IPC_STAT`.
     public init(id: Int32, lifetime: Lifetime = .untilRemoved) throws(IPCError) {
         let subject = "sysv-msg:id=\(id)"
-        let gone = IPCError(code: .notFound, call: "msgctl", errno: .invalidArgument, subject: subject, hint: "no queue has that id")
+        let gone = IPCError(
+            code: .notFound, call: "msgctl", errno: .invalidArgument, subject: subject, hint: "no queue has that id")
         guard try Self.isThere(id, subject) else { throw gone }
         var use: SystemVUse?
         if case .whileUsed(let directory) = lifetime {
@@ -140,12 +141,13 @@ extension SystemVMessageQueue {
         while true {
             do throws(Errno) {
                 if mode == .openExisting || (mode == .openOrCreate && key.rawValue != 0) {
-                    do throws(Errno) { return (try sysMessageQueueGet(key.rawValue), false) } catch where
+                    do throws(Errno) { return (try sysMessageQueueGet(key.rawValue), false) } catch
+                        where
                         error == .noSuchFileOrDirectory && mode == .openOrCreate
                     {}
                 }
                 return (try sysMessageQueueGet(key.rawValue, create: true, exclusive: true, mode: permissions), true)
-            } catch where error == .fileExists && mode == .openOrCreate {
+            } catch  where error == .fileExists && mode == .openOrCreate {
                 continue
             } catch {
                 throw openFailure(error, key)

@@ -25,7 +25,7 @@ final class SystemVQueueCore: Sendable {
         do throws(Errno) {
             try sysMessageSend(id, type: type, bytes, noWait: true)
             return true
-        } catch where error == .wouldBlock {
+        } catch  where error == .wouldBlock {
             return false
         } catch {
             throw sendFailure(error, type: type, size: bytes.count)
@@ -48,9 +48,9 @@ final class SystemVQueueCore: Sendable {
             return SystemVMessageQueue.Receipt(
                 try sysMessageReceive(
                     id, into: &buffer, type: selection.type, flags: flags, retryOnInterrupt: retryOnInterrupt))
-        } catch where error == .noMessage {
+        } catch  where error == .noMessage {
             return nil
-        } catch where error == .argListTooLong && overlong == .truncate {
+        } catch  where error == .argListTooLong && overlong == .truncate {
             // Received whole and cut here: the kernel's own MSG_NOERROR does not tell that it cut.
             return try receive(selection, noWait: noWait, retryOnInterrupt: retryOnInterrupt)
                 .map { append($0, to: &buffer) }
@@ -71,9 +71,9 @@ final class SystemVQueueCore: Sendable {
                 let (received, bytes) = try sysMessageReceiveArray(
                     id, room: room, type: selection.type, flags: flags, retryOnInterrupt: retryOnInterrupt)
                 return SystemVMessageQueue.Message(type: received.type, bytes: bytes)
-            } catch where error == .argListTooLong {
+            } catch  where error == .argListTooLong {
                 room = enlarge(room)
-            } catch where error == .noMessage {
+            } catch  where error == .noMessage {
                 return nil
             } catch {
                 throw receiveFailure(error, selection, room: room)

@@ -78,7 +78,8 @@ struct SystemVUse: ~Copyable, Sendable {
 
     private static func openFile(_ path: FilePath) throws(Errno) -> OwnedDescriptor {
         while true {
-            do throws(Errno) { return OwnedDescriptor(adopting: try sysUseFileOpen(path, create: false)) } catch where
+            do throws(Errno) { return OwnedDescriptor(adopting: try sysUseFileOpen(path, create: false)) } catch
+                where
                 error == .noSuchFileOrDirectory
             {}
             do throws(Errno) {
@@ -86,12 +87,13 @@ struct SystemVUse: ~Copyable, Sendable {
                 // Who may come into the directory may count himself, whatever the umask says.
                 try sysChangeMode(file.rawValue, 0o666)
                 return file
-            } catch where error == .fileExists {}
+            } catch  where error == .fileExists {}
         }
     }
 
     private static func lockAlone(_ descriptor: CInt) throws(Errno) -> Bool {
-        do throws(Errno) { try sysDescriptionLock(descriptor, .exclusive, wait: false) } catch where
+        do throws(Errno) { try sysDescriptionLock(descriptor, .exclusive, wait: false) } catch
+            where
             error == .wouldBlock || error == .permissionDenied
         {
             return false
@@ -119,7 +121,7 @@ struct SystemVUse: ~Copyable, Sendable {
 
     /// The file stays if the queue does: somebody who may remove it will find it.
     private static func discard(_ id: Int32, _ path: FilePath) {
-        do throws(Errno) { try sysMessageQueueRemove(id) } catch where error == .notPermitted { return } catch {}
+        do throws(Errno) { try sysMessageQueueRemove(id) } catch  where error == .notPermitted { return } catch {}
         try? sysUnlink(path)
     }
 }
@@ -131,7 +133,7 @@ enum SystemVUseDirectory {
         let user = sysEffectiveUserID()
         let path = FilePath("/dev/shm/interprocess-\(user)")
         do throws(Errno) {
-            do throws(Errno) { try sysUseDirectoryMake(path) } catch where error == .fileExists {}
+            do throws(Errno) { try sysUseDirectoryMake(path) } catch  where error == .fileExists {}
             let status = try sysStatus(path)
             guard status.kind == .directory, status.user == user else { throw Errno.permissionDenied }
         } catch {

@@ -80,7 +80,7 @@ final class SystemVReceivable: ReadinessSource {
             do throws(Errno) {
                 if let taken = try sysMessageAwait(id, type: type, flags: flags.union(.noWait)) { stash.add(taken) }
                 return true
-            } catch where error == .noMessage {
+            } catch  where error == .noMessage {
                 return false
             } catch {
                 throw IPCError(error, "msgrcv", subject)

@@ -79,7 +79,9 @@ public struct NamedPipe: Sendable {
         case .notDirectory: "a part of the path is a file, not a folder"
         case .fileNameTooLong: "a name has at most 255 bytes, a path 4095"
         case .tooManySymbolicLinkLevels:
-            followsLinks ? "symbolic links lead in a circle" : "a symbolic link is there, which is not followed unless followsLinks is set"
+            followsLinks
+                ? "symbolic links lead in a circle"
+                : "a symbolic link is there, which is not followed unless followsLinks is set"
         case .readOnlyFileSystem: "the file system is mounted read-only"
         case .permissionDenied: "its mode or that of a folder on the way forbids it"
         default: ""

@@ -111,7 +111,7 @@ struct PipeEnd: ~Copyable, Sendable {
         do throws(Errno) {
             if isShared { return try readSharedNow(into: &buffer) }
             return try sysPipeRead(number, into: &buffer)
-        } catch where error == .wouldBlock {
+        } catch  where error == .wouldBlock {
             return nil
         } catch {
             throw failure(error, "read", hint: readHint(error))
@@ -121,7 +121,9 @@ struct PipeEnd: ~Copyable, Sendable {
     /// The flags belong to others: RWF_NOWAIT, and where the kind of file cannot, ask first and hope that no
     /// other reader is quicker.
     private func readSharedNow(into buffer: inout OutputSpan<UInt8>) throws(Errno) -> Int {
-        do throws(Errno) { return try sysPipeReadNow(number, into: &buffer) } catch where error == .notSupportedOnSocket {
+        do throws(Errno) { return try sysPipeReadNow(number, into: &buffer) } catch
+            where error == .notSupportedOnSocket
+        {
             guard (try? descriptor.wait(for: .readable, until: .now)) == true else { throw .wouldBlock }
             return try sysPipeRead(number, into: &buffer)
         }
@@ -133,7 +135,7 @@ struct PipeEnd: ~Copyable, Sendable {
         do throws(Errno) {
             if isShared { return try writeSharedNow(bytes) }
             return try sysPipeWrite(number, bytes)
-        } catch where error == .wouldBlock {
+        } catch  where error == .wouldBlock {
             return nil
         } catch {
             throw failure(error, "write", hint: writeHint(error))
@@ -141,7 +143,7 @@ struct PipeEnd: ~Copyable, Sendable {
     }
 
     private func writeSharedNow(_ bytes: Span<UInt8>) throws(Errno) -> Int {
-        do throws(Errno) { return try sysPipeWriteNow(number, bytes) } catch where error == .notSupportedOnSocket {
+        do throws(Errno) { return try sysPipeWriteNow(number, bytes) } catch  where error == .notSupportedOnSocket {
             guard (try? descriptor.wait(for: .writable, until: .now)) == true else { throw .wouldBlock }
             return try sysPipeWrite(number, bytes.extracting(first: min(bytes.count, pipeAtomicBytes)))
         }

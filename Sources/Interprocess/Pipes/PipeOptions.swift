@@ -23,7 +23,8 @@ public struct PipeOptions: Sendable, Hashable {
     func hint(_ error: Errno) -> String {
         switch error {
         case .tooManyOpenFiles: "this process has as many descriptors as RLIMIT_NOFILE allows"
-        case .tooManyOpenFilesInSystem: "the system has as many open files as fs.file-max allows, or the user as many pipes as fs.pipe-user-pages-hard"
+        case .tooManyOpenFilesInSystem:
+            "the system has as many open files as fs.file-max allows, or the user as many pipes as fs.pipe-user-pages-hard"
         case .invalidArgument where packets: "this kernel knows no packet mode"
         default: ""
         }

@@ -161,7 +161,9 @@ public struct PipeReader: ~Copyable, Sendable {
 extension PipeEnd {
     func check(_ count: Int, _ limit: Int) throws(IPCError) {
         if count > limit {
-            throw IPCError(code: .messageTooLarge, call: "read", subject: subject, hint: "the stream is longer than \(limit) bytes")
+            throw IPCError(
+                code: .messageTooLarge, call: "read", subject: subject, hint: "the stream is longer than \(limit) bytes"
+            )
         }
     }
 }

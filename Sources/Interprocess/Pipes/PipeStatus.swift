@@ -38,7 +38,8 @@ extension PipeEnd {
     func setCapacity(_ bytes: Int) throws(IPCError) -> Int {
         guard let wanted = CInt(exactly: bytes), wanted > 0 else {
             throw IPCError(
-                code: .invalidArgument, call: "fcntl", subject: subject, hint: "\(bytes) bytes is no capacity; it is from 1 to 2147483647")
+                code: .invalidArgument, call: "fcntl", subject: subject,
+                hint: "\(bytes) bytes is no capacity; it is from 1 to 2147483647")
         }
         do throws(Errno) { return try sysSetPipeCapacity(number, wanted) } catch {
             throw failure(error, "fcntl", hint: capacityHint(error, bytes))
@@ -52,7 +53,8 @@ extension PipeEnd {
         case .notPermitted:
             let limit = readSystemNumber("/proc/sys/fs/pipe-max-size").map { "\($0)" } ?? "unknown"
             let pages = readSystemNumber("/proc/sys/fs/pipe-user-pages-soft").map { "\($0)" } ?? "unknown"
-            return "\(bytes) bytes asked for; without CAP_SYS_RESOURCE a pipe has at most fs.pipe-max-size = \(limit) bytes, "
+            return
+                "\(bytes) bytes asked for; without CAP_SYS_RESOURCE a pipe has at most fs.pipe-max-size = \(limit) bytes, "
                 + "all pipes of a user fs.pipe-user-pages-soft = \(pages) pages; the capacity stays \(now)"
         case .resourceBusy:
             let held = (try? sysBytesAvailable(number)).map { "\($0)" } ?? "some"

@@ -59,7 +59,9 @@ extension PipeReader {
     /// Suspends the task and moves everything up to the end of the stream into another pipe.
     ///
     /// - Returns: how many bytes were moved.
-    public func moveAll(to target: borrowing PipeWriter, until deadline: Deadline = .never) async throws(IPCError) -> Int {
+    public func moveAll(to target: borrowing PipeWriter, until deadline: Deadline = .never) async throws(IPCError)
+        -> Int
+    {
         var total = 0
         while true {
             let count = try await move(to: target, until: deadline)
@@ -138,7 +140,8 @@ enum Splicing {
             error, call, subject,
             hint: error == .brokenPipe
                 ? "nobody reads at the target any more"
-                : error == .invalidArgument ? "one side must be a pipe, the two must differ, and a file must not be open for appending" : "")
+                : error == .invalidArgument
+                    ? "one side must be a pipe, the two must differ, and a file must not be open for appending" : "")
     }
 
     /// A call that blocks by itself, unless one of both is O_NONBLOCK: then waits for whichever is not ready.

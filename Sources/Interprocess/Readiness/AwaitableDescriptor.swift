@@ -75,7 +75,7 @@ public struct AwaitableDescriptor: ~Copyable, Sendable {
                 let found = try sysPoll(rawValue, for: interest.asked, nanoseconds: deadline.remainingNanoseconds)
                 if found.contains(pollInvalid) { throw Errno.badFileDescriptor }
                 if !found.isDisjoint(with: interest.answered) { return true }
-            } catch where error == .interrupted && retryOnInterrupt {
+            } catch  where error == .interrupted && retryOnInterrupt {
                 continue
             } catch {
                 throw IPCError(error, "ppoll", "descriptor \(rawValue)")
@@ -114,7 +114,8 @@ public struct AwaitableDescriptor: ~Copyable, Sendable {
     ///   - subject: the object's name for errors.
     ///   - attempt: a call that does not block; nil means "not now".
     package func attempt<Result: ~Copyable>(
-        _ interest: Interest, until deadline: Deadline = .never, call: String = "", _ subject: @autoclosure () -> String,
+        _ interest: Interest, until deadline: Deadline = .never, call: String = "",
+        _ subject: @autoclosure () -> String,
         _ attempt: () throws(IPCError) -> Result?
     ) async throws(IPCError) -> Result {
         // Room to write is usually there, and asking to be told of it costs a system call.
@@ -130,7 +131,8 @@ public struct AwaitableDescriptor: ~Copyable, Sendable {
 
     /// The blocking face of `until:` verbs, in the same shape.
     package func attemptBlocking<Result: ~Copyable>(
-        _ interest: Interest, until deadline: Deadline = .never, call: String = "", _ subject: @autoclosure () -> String,
+        _ interest: Interest, until deadline: Deadline = .never, call: String = "",
+        _ subject: @autoclosure () -> String,
         retryOnInterrupt: Bool = true, _ attempt: () throws(IPCError) -> Result?
     ) throws(IPCError) -> Result {
         while true {

@@ -129,7 +129,8 @@ final class BlockedReadiness: ReadinessSource {
             if case .failure(.interrupted) = result, state.failure == nil {
                 // Called off when nobody waited, but somebody came meanwhile.
                 guard !state.waiters.isEmpty else { return ([], nil) }
-                let operation = BlockingOperation(subject: subject, body: block) { _, result, _ in self.complete(result) }
+                let operation = BlockingOperation(subject: subject, body: block) { _, result, _ in self.complete(result)
+                }
                 state.operation = operation
                 return ([], operation)
             }

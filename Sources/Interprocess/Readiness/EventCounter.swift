@@ -29,7 +29,8 @@ public struct EventCounter: ~Copyable, Sendable {
     public init(initial: UInt32 = 0, semaphore: Bool = false) throws(IPCError) {
         do throws(Errno) {
             descriptor = AwaitableDescriptor(
-                OwnedDescriptor(adopting: try sysEventCounter(initial: initial, nonBlocking: true, semaphore: semaphore)))
+                OwnedDescriptor(
+                    adopting: try sysEventCounter(initial: initial, nonBlocking: true, semaphore: semaphore)))
         } catch { throw IPCError(error, "eventfd", "eventfd") }
         isSemaphore = semaphore
     }

@@ -180,7 +180,7 @@ public final class Reactor: TaskExecutor, Sendable {
             do throws(Errno) {
                 try sysEventCounterAdd(bell.rawValue, 1)
                 return
-            } catch where error == .resourceTemporarilyUnavailable || error == .badFileDescriptor {
+            } catch  where error == .resourceTemporarilyUnavailable || error == .badFileDescriptor {
                 // It rings already, or there is nobody left to hear it.
                 return
             } catch {

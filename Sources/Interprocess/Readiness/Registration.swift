@@ -108,7 +108,7 @@ final class Registration: Sendable {
             } else {
                 state.slot = try reactor.add(self, wanted.union(.edgeTriggered))
             }
-        } catch where error == .notPermitted {
+        } catch  where error == .notPermitted {
             state.isAlwaysReady = true
             return
         } catch {
@@ -171,12 +171,14 @@ final class Registration: Sendable {
             state.writable.waiters = []
             state.end.waiters = []
             state.failure =
-                failure ?? IPCError(code: .badDescriptor, subject: "descriptor \(descriptor)", hint: "it was closed here")
+                failure
+                ?? IPCError(code: .badDescriptor, subject: "descriptor \(descriptor)", hint: "it was closed here")
             defer { state.slot = nil }
             return (state.slot, waiters)
         }
         if let slot { reactor.remove(self, slot: slot) }
-        let error = failure ?? IPCError(code: .badDescriptor, subject: "descriptor \(descriptor)", hint: "it was closed here")
+        let error =
+            failure ?? IPCError(code: .badDescriptor, subject: "descriptor \(descriptor)", hint: "it was closed here")
         for (waiter, _) in waiters { waiter.fire(.failed(error)) }
     }
 }

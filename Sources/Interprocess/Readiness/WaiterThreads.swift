@@ -25,14 +25,17 @@ public enum WaiterThreads {
         let maximum = sysRealtimeSignal(belowMaximum: 0)
         guard number >= 34 && number <= maximum else {
             throw IPCError(
-                code: .invalidArgument, subject: "signal \(number)", hint: "choose a real-time signal, 34 to \(maximum)")
+                code: .invalidArgument, subject: "signal \(number)", hint: "choose a real-time signal, 34 to \(maximum)"
+            )
         }
         let isClaimed = pool.state.withLock { state in
             if !state.isClaimed { state.signal = number }
             return state.isClaimed
         }
         if isClaimed {
-            throw IPCError(code: .busy, subject: "signal \(number)", hint: "a signal is in use already; choose before the first wait")
+            throw IPCError(
+                code: .busy, subject: "signal \(number)",
+                hint: "a signal is in use already; choose before the first wait")
         }
     }
 
@@ -106,7 +109,9 @@ final class WaiterThreadPool: Sendable {
         case .success(false):
             throw IPCError(
                 code: .busy, subject: "signal \(claimed.1)",
-                hint: "the program handles this signal itself; choose another with WaiterThreads.useSignal before the first wait")
+                hint:
+                    "the program handles this signal itself; choose another with WaiterThreads.useSignal before the first wait"
+            )
         case .failure(let error): throw IPCError(error, "sigaction", "signal \(claimed.1)")
         }
     }

@@ -58,11 +58,14 @@ extension DatagramSocket {
     public func send(_ bytes: Span<UInt8>, to address: SocketAddress, until deadline: Deadline) throws(IPCError) {
         if try trySend(bytes, to: address) { return }
         if let scout = try scout(address) {
-            let _: Bool = try scout.descriptor.attemptBlocking(.writable, until: deadline, call: "sendto", scout.subject) {
+            let _: Bool = try scout.descriptor.attemptBlocking(
+                .writable, until: deadline, call: "sendto", scout.subject
+            ) {
                 () throws(IPCError) -> Bool? in try trySend(bytes, to: address) ? true : nil
             }
         } else {
-            let _: Bool = try core.descriptor.attemptBlocking(.writable, until: deadline, call: "sendto", core.subject) {
+            let _: Bool = try core.descriptor.attemptBlocking(.writable, until: deadline, call: "sendto", core.subject)
+            {
                 () throws(IPCError) -> Bool? in try trySend(bytes, to: address) ? true : nil
             }
         }
@@ -76,7 +79,8 @@ extension DatagramSocket {
     ) async throws(IPCError) {
         if try trySend(bytes, to: address) { return }
         if let scout = try scout(address) {
-            let _: Bool = try await scout.descriptor.attempt(.writable, until: deadline, call: "sendto", scout.subject) {
+            let _: Bool = try await scout.descriptor.attempt(.writable, until: deadline, call: "sendto", scout.subject)
+            {
                 () throws(IPCError) -> Bool? in try trySend(bytes, to: address) ? true : nil
             }
         } else {

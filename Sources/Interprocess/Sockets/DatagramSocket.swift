@@ -56,7 +56,9 @@ public struct DatagramSocket: ~Copyable, SocketHandle {
     public var address: SocketAddress { core.address }
 
     /// A token for ``WaitAny``.
-    public func readiness(_ interest: Interest) throws(IPCError) -> Readiness { try core.descriptor.readiness(interest) }
+    public func readiness(_ interest: Interest) throws(IPCError) -> Readiness {
+        try core.descriptor.readiness(interest)
+    }
 
     /// A socket without address: it sends, and receives answers if the kernel gives it an address for that (UDP does).
     ///

@@ -38,7 +38,8 @@ struct ListenerCore: ~Copyable, Sendable {
     static func adopt(_ descriptor: consuming OwnedDescriptor, _ kinds: [SocketKind]) throws(IPCError) -> ListenerCore {
         let core = try SocketCore.adopt(descriptor, kinds)
         guard try SocketOption<Bool>.isListening.get(on: core.rawValue, core.subject) else {
-            throw IPCError(code: .wrongKind, call: "getsockopt", subject: core.subject, hint: "the socket does not listen")
+            throw IPCError(
+                code: .wrongKind, call: "getsockopt", subject: core.subject, hint: "the socket does not listen")
         }
         let kind = core.kind
         let descriptor = core.release()
@@ -58,9 +59,11 @@ struct ListenerCore: ~Copyable, Sendable {
             } catch {
                 switch error {
                 // A stopped unix listener that does not block says EAGAIN for ever; only poll knows.
-                case .wouldBlock: if try core.descriptor.isReady(.end) { throw stopped(.invalidArgument) } else { return nil }
+                case .wouldBlock:
+                    if try core.descriptor.isReady(.end) { throw stopped(.invalidArgument) } else { return nil }
                 // The connection was gone before it was taken, or its network failed: the next one, please.
-                case .connectionAbort, .connectionReset, .protocolError, .networkDown, .networkUnreachable, .noRouteToHost,
+                case .connectionAbort, .connectionReset, .protocolError, .networkDown, .networkUnreachable,
+                    .noRouteToHost,
                     .hostIsDown, .protocolNotAvailable:
                     continue
                 case .invalidArgument: throw stopped(error)

@@ -88,7 +88,9 @@ public struct SequencedPacketListener: ~Copyable, SocketHandle {
     /// Takes the next connection; blocks the thread until `deadline` at most.
     ///
     /// - Throws: ``IPCError/Code/timedOut``; else as ``accept(retryOnInterrupt:)``.
-    public func accept(until deadline: Deadline, retryOnInterrupt: Bool = true) throws(IPCError) -> SequencedPacketSocket {
+    public func accept(until deadline: Deadline, retryOnInterrupt: Bool = true) throws(IPCError)
+        -> SequencedPacketSocket
+    {
         SequencedPacketSocket(try listener.accept(until: deadline, retryOnInterrupt: retryOnInterrupt))
     }
 

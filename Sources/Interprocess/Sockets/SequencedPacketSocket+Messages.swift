@@ -57,8 +57,9 @@ extension SequencedPacketSocket {
     public func receiveMessage(
         upTo count: Int, maximumDescriptors: Int = 253, retryOnInterrupt: Bool = true
     ) throws(IPCError) -> SocketMessage {
-        guard let message = try core.receiveMessage(
-            upTo: count, maximumDescriptors: maximumDescriptors, wait: true, retryOnInterrupt: retryOnInterrupt)
+        guard
+            let message = try core.receiveMessage(
+                upTo: count, maximumDescriptors: maximumDescriptors, wait: true, retryOnInterrupt: retryOnInterrupt)
         else { throw core.failure(.wouldBlock, "recvmsg") }
         return message
     }

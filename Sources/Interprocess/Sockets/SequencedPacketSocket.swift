@@ -41,7 +41,9 @@ public struct SequencedPacketSocket: ~Copyable, SocketHandle {
     public var subject: String { core.subject }
 
     /// A token for ``WaitAny``.
-    public func readiness(_ interest: Interest) throws(IPCError) -> Readiness { try core.descriptor.readiness(interest) }
+    public func readiness(_ interest: Interest) throws(IPCError) -> Readiness {
+        try core.descriptor.readiness(interest)
+    }
 
     /// Two connected sockets, for threads of this process or to hand one end to a child.
     ///
@@ -52,7 +54,8 @@ public struct SequencedPacketSocket: ~Copyable, SocketHandle {
         let (first, second) = try SocketCore.pair(.unixSequencedPacket)
         return SocketPair(
             first: SequencedPacketSocket(SocketCore(OwnedDescriptor(adopting: first), .unixSequencedPacket, .unnamed)),
-            second: SequencedPacketSocket(SocketCore(OwnedDescriptor(adopting: second), .unixSequencedPacket, .unnamed)))
+            second: SequencedPacketSocket(SocketCore(OwnedDescriptor(adopting: second), .unixSequencedPacket, .unnamed))
+        )
     }
 
     /// Connects to a ``SequencedPacketListener``; blocks the thread until its backlog has room.

@@ -14,7 +14,9 @@ extension SocketAddress {
         func refuse(_ hint: String) -> IPCError { IPCError(code: .invalidName, subject: "\"\(text)\"", hint: hint) }
         if text.hasPrefix("@") {
             let name = AddressEscapes.bytes(text.dropFirst())
-            guard (1...107).contains(name.count) else { throw refuse("an abstract name has 1 to 107 bytes after the @") }
+            guard (1...107).contains(name.count) else {
+                throw refuse("an abstract name has 1 to 107 bytes after the @")
+            }
             self = .abstract(name)
             return
         }

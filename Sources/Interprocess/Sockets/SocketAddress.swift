@@ -82,7 +82,8 @@ public struct IPv4Address: Sendable, Hashable {
         guard parts.count == 4 else { return nil }
         var value: UInt32 = 0
         for part in parts {
-            guard (1...3).contains(part.count), part.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+            guard (1...3).contains(part.count),
+                part.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
                 part.count == 1 || part.first != UInt8(ascii: "0"),
                 let byte = UInt8(String(decoding: part, as: UTF8.self))
             else { return nil }

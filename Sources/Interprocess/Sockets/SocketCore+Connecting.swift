@@ -56,7 +56,8 @@ extension SocketCore {
                 if remaining == 0 { throw Errno.timedOut }
                 if let remaining { try sysSetSendTimeout(descriptor.rawValue, nanoseconds: remaining) }
                 do throws(Errno) {
-                    try sysConnect(descriptor.rawValue, route.address, retryOnInterrupt: retryOnInterrupt && remaining == nil)
+                    try sysConnect(
+                        descriptor.rawValue, route.address, retryOnInterrupt: retryOnInterrupt && remaining == nil)
                     break
                 } catch {
                     switch error {

@@ -52,7 +52,8 @@ struct SocketCore: ~Copyable, Sendable {
         case .connectionRefused: "start who shall listen there; a path can be what a former owner has left"
         case .permissionDenied where call == "connect":
             "connecting needs write permission on the socket and search permission on its directories"
-        case .notPermitted: "only the own ids may be claimed without the capability CAP_SETUID, CAP_SETGID or CAP_SYS_ADMIN"
+        case .notPermitted:
+            "only the own ids may be claimed without the capability CAP_SETUID, CAP_SETGID or CAP_SYS_ADMIN"
         case .brokenPipe: "the other side has closed, or this side has finished sending"
         case .connectionReset: "the other side closed before it had read everything that was sent"
         case .messageTooLong: "one message must fit into the send buffer; raise SO_SNDBUF or send less at once"
@@ -70,7 +71,8 @@ struct SocketCore: ~Copyable, Sendable {
 
     // MARK: Making
 
-    static func make(_ kind: SocketKind, _ domain: CInt, nonBlocking: Bool = false) throws(IPCError) -> OwnedDescriptor {
+    static func make(_ kind: SocketKind, _ domain: CInt, nonBlocking: Bool = false) throws(IPCError) -> OwnedDescriptor
+    {
         do throws(Errno) {
             return OwnedDescriptor(adopting: try sysSocket(domain, kind.type, nonBlocking: nonBlocking))
         } catch {
@@ -133,7 +135,8 @@ struct SocketCore: ~Copyable, Sendable {
     // MARK: Receiving
 
     @inline(__always)
-    func receive(into buffer: inout OutputSpan<UInt8>, flags: CInt = 0, retryOnInterrupt: Bool) throws(IPCError) -> Int {
+    func receive(into buffer: inout OutputSpan<UInt8>, flags: CInt = 0, retryOnInterrupt: Bool) throws(IPCError) -> Int
+    {
         do throws(Errno) {
             return try sysReceive(rawValue, into: &buffer, flags: flags, retryOnInterrupt: retryOnInterrupt)
         } catch {

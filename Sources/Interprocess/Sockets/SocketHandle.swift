@@ -84,11 +84,12 @@ extension SocketHandle where Self: ~Copyable {
     public func peerGroups() throws(IPCError) -> [UInt32] {
         do throws(Errno) {
             let bytes = try sysGetOption(
-                rawValue, level: SocketOptionNumber.socketLevel, name: SocketOptionNumber.peerGroups, capacity: 4 * 65536)
+                rawValue, level: SocketOptionNumber.socketLevel, name: SocketOptionNumber.peerGroups,
+                capacity: 4 * 65536)
             return stride(from: 0, to: bytes.count - 3, by: 4).map { start in
                 bytes[start..<(start + 4)].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
             }
-        } catch where error == .noData {
+        } catch  where error == .noData {
             throw IPCError(code: .unsupported, call: "getsockopt", errno: error, subject: subject)
         } catch {
             throw IPCError(error, "getsockopt", subject)
@@ -109,7 +110,7 @@ extension SocketHandle where Self: ~Copyable {
             guard bytes.count == 4 else { throw Errno.invalidArgument }
             let number = bytes.reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
             return OwnedDescriptor(adopting: CInt(bitPattern: number))
-        } catch where error == .noData {
+        } catch  where error == .noData {
             throw IPCError(code: .unsupported, call: "getsockopt", errno: error, subject: subject)
         } catch {
             throw IPCError(error, "getsockopt", subject, hint: "the kernel gives the peer as a pidfd from Linux 6.5 on")

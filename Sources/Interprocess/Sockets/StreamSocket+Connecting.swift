@@ -79,7 +79,9 @@ extension StreamSocket {
     ) throws(IPCError) -> StreamSocket {
         var last = nothing(host)
         for address in try SocketAddress.resolve(host) {
-            do throws(IPCError) { return try connect(to: address, settings: settings, until: deadline) } catch { last = error }
+            do throws(IPCError) { return try connect(to: address, settings: settings, until: deadline) } catch {
+                last = error
+            }
         }
         throw last
     }

@@ -37,7 +37,9 @@ public struct StreamSocket: ~Copyable, SocketHandle {
     public var subject: String { core.subject }
 
     /// The descriptor, to await more than one thing with ``WaitAny``.
-    public func readiness(_ interest: Interest) throws(IPCError) -> Readiness { try core.descriptor.readiness(interest) }
+    public func readiness(_ interest: Interest) throws(IPCError) -> Readiness {
+        try core.descriptor.readiness(interest)
+    }
 
     /// Two connected unix stream sockets, for threads of this process or to hand one end to a child.
     ///

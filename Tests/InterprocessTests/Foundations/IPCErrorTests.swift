@@ -17,17 +17,18 @@ import Testing
     }
 
     /// Errno → code, for what the table of conditions names.
-    @Test(arguments: [
-        (Errno.permissionDenied, IPCError.Code.permissionDenied), (.notPermitted, .permissionDenied),
-        (.noSuchFileOrDirectory, .notFound), (.noSuchProcess, .notFound), (.fileExists, .alreadyExists),
-        (.resourceTemporarilyUnavailable, .wouldBlock), (.noMessage, .wouldBlock), (.timedOut, .timedOut),
-        (.identifierRemoved, .removed), (.brokenPipe, .disconnected), (.connectionReset, .disconnected),
-        (.connectionRefused, .noPeer), (.messageTooLong, .messageTooLarge), (.tooManyOpenFiles, .limitReached),
-        (.noSpace, .limitReached), (.fileNameTooLong, .invalidName), (.tooManySymbolicLinkLevels, .invalidName),
-        (.invalidArgument, .invalidArgument), (.badFileDescriptor, .badDescriptor), (.resourceBusy, .busy),
-        (.noFunction, .unsupported), (.interrupted, .interrupted), (.canceled, .cancelled), (.ioError, .system),
-        (Errno(rawValue: 9999), .system),
-    ] as [(Errno, IPCError.Code)])
+    @Test(
+        arguments: [
+            (Errno.permissionDenied, IPCError.Code.permissionDenied), (.notPermitted, .permissionDenied),
+            (.noSuchFileOrDirectory, .notFound), (.noSuchProcess, .notFound), (.fileExists, .alreadyExists),
+            (.resourceTemporarilyUnavailable, .wouldBlock), (.noMessage, .wouldBlock), (.timedOut, .timedOut),
+            (.identifierRemoved, .removed), (.brokenPipe, .disconnected), (.connectionReset, .disconnected),
+            (.connectionRefused, .noPeer), (.messageTooLong, .messageTooLarge), (.tooManyOpenFiles, .limitReached),
+            (.noSpace, .limitReached), (.fileNameTooLong, .invalidName), (.tooManySymbolicLinkLevels, .invalidName),
+            (.invalidArgument, .invalidArgument), (.badFileDescriptor, .badDescriptor), (.resourceBusy, .busy),
+            (.noFunction, .unsupported), (.interrupted, .interrupted), (.canceled, .cancelled), (.ioError, .system),
+            (Errno(rawValue: 9999), .system),
+        ] as [(Errno, IPCError.Code)])
     func everyErrnoHasItsCode(errno: Errno, code: IPCError.Code) {
         #expect(IPCError.Code(errno) == code)
     }
@@ -51,8 +52,10 @@ import Testing
 
     @Test func codesAreDistinct() {
         let codes: [IPCError.Code] = [
-            .notFound, .alreadyExists, .permissionDenied, .wouldBlock, .timedOut, .cancelled, .interrupted, .removed, .disconnected,
-            .noPeer, .messageTooLarge, .limitReached, .outOfMemory, .invalidName, .invalidArgument, .badDescriptor, .wrongKind,
+            .notFound, .alreadyExists, .permissionDenied, .wouldBlock, .timedOut, .cancelled, .interrupted, .removed,
+            .disconnected,
+            .noPeer, .messageTooLarge, .limitReached, .outOfMemory, .invalidName, .invalidArgument, .badDescriptor,
+            .wrongKind,
             .busy, .unsupported, .malformed, .tooManyWaiters, .system,
         ]
         #expect(Set(codes).count == codes.count)

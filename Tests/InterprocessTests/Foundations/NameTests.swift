@@ -11,7 +11,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", "starts with a slash"), ("orders", "/orders"), ("/", "nothing after the slash"), ("/a/b", "only one slash"),
+        ("", "starts with a slash"), ("orders", "/orders"), ("/", "nothing after the slash"),
+        ("/a/b", "only one slash"),
         ("/.", "directory"), ("/..", "directory"), ("/a\0b", "NUL"),
         ("/" + String(repeating: "x", count: 255), "254"), ("/" + String(repeating: "ü", count: 128), "these are 256"),
     ])
@@ -35,7 +36,8 @@ import Testing
         let path = scratch.path("ftok")
         try Checkout.write("", to: path)
         let peer = try Peer.perl(
-            "use IPC::SysV qw(ftok); printf(\"0x%x\\n\", ftok($ARGV[0], $ARGV[1] + 0) & 0xffffffff);", [path.string, "\(project)"])
+            "use IPC::SysV qw(ftok); printf(\"0x%x\\n\", ftok($ARGV[0], $ARGV[1] + 0) & 0xffffffff);",
+            [path.string, "\(project)"])
         #expect(try peer.readLine() == SystemVKey.path(path, project: project).description)
     }
 

@@ -14,13 +14,18 @@ import Testing
         #expect(try Quantity.duration(text) == value)
     }
 
-    @Test(arguments: ["", "5", "-1s", "s", "1x", "1.s", ".5s", "1s2", "99999999999h", "18446744073709551616s", "1 s", "é"])
+    @Test(arguments: [
+        "", "5", "-1s", "s", "1x", "1.s", ".5s", "1s2", "99999999999h", "18446744073709551616s", "1 s", "é",
+    ])
     func durationsRefused(text: String) {
-        #expect { try Quantity.duration(text) } throws: { ($0 as? IPCError)?.hint.contains("a right duration is") == true }
+        #expect { try Quantity.duration(text) } throws: {
+            ($0 as? IPCError)?.hint.contains("a right duration is") == true
+        }
     }
 
     @Test(arguments: [
-        ("10", 10), ("0", 0), ("64K", 65_536), ("1MiB", 1_048_576), ("1M", 1_048_576), ("5MB", 5_000_000), ("1.5K", 1_536),
+        ("10", 10), ("0", 0), ("64K", 65_536), ("1MiB", 1_048_576), ("1M", 1_048_576), ("5MB", 5_000_000),
+        ("1.5K", 1_536),
         ("2G", 2_147_483_648), ("1kB", 1_000), ("8B", 8), ("9223372036854775807", Int.max),
     ])
     func sizes(text: String, value: Int) throws {
@@ -56,7 +61,9 @@ import Testing
 
     @Test(arguments: ["", "0800", "10000", "u", "u=q", "u=r,", "x=r", "-", "-1", "77777777777", "0o+7"])
     func modesRefused(text: String) {
-        #expect { try Quantity.permissions(text) } throws: { ($0 as? IPCError)?.hint.contains("a right mode is") == true }
+        #expect { try Quantity.permissions(text) } throws: {
+            ($0 as? IPCError)?.hint.contains("a right mode is") == true
+        }
     }
 
     /// Any text: a value or a refusal, never a trap.

@@ -93,12 +93,15 @@ import Testing
     @Test(.requires("ipcs", "ipcrm")) func ipcsSeesAndIpcrmRemoves() async throws {
         let scratch = ScratchName()
         let key = scratch.key()
-        let queue = try SystemVMessageQueue(key: .number(key), mode: .createExclusive, permissions: [.ownerReadWrite, .groupRead])
+        let queue = try SystemVMessageQueue(
+            key: .number(key), mode: .createExclusive, permissions: [.ownerReadWrite, .groupRead])
         try await queue.send([1, 2, 3])
         let listing = try Peer(["ipcs", "-q"]).finish().text
         let line = listing.split(separator: "\n").first { $0.hasPrefix("0x" + String(key, radix: 16)) }
         let fields = line.map { $0.split(separator: " ").map(String.init) } ?? []
-        #expect(fields.count >= 6 && fields[1] == "\(queue.id)" && fields[3] == "640" && fields[4] == "3" && fields[5] == "1")
+        #expect(
+            fields.count >= 6 && fields[1] == "\(queue.id)" && fields[3] == "640" && fields[4] == "3"
+                && fields[5] == "1")
         _ = try queue.tryReceive()
         let shared = SystemVWaitingTests.Shared(try SystemVMessageQueue(id: queue.id))
         let waiting = Task { try await shared.queue.receive() }

@@ -31,7 +31,9 @@ private let opening: [ConditionCase] = [
             expectFailure(.permissionDenied, .permissionDenied, hint: "user 65534") {
                 _ = try MessageQueue(ObjectName(name), access: .receiveOnly)
             }
-            expectFailure(.permissionDenied, .permissionDenied) { _ = try MessageQueue(ObjectName(name), mode: .openOrCreate) }
+            expectFailure(.permissionDenied, .permissionDenied) {
+                _ = try MessageQueue(ObjectName(name), mode: .openOrCreate)
+            }
             #expect(try MessageQueue.exists(ObjectName(name)))
         }
     },
@@ -109,7 +111,9 @@ private let opening: [ConditionCase] = [
 private let passing: [ConditionCase] = [
     .row("mq_send", "message longer than mq_msgsize") {
         let queue = try ScratchQueue().make(1, 4)
-        expectFailure(.messageTooLong, .messageTooLarge, hint: "5 bytes; this queue takes 4") { try queue.send([1, 2, 3, 4, 5]) }
+        expectFailure(.messageTooLong, .messageTooLarge, hint: "5 bytes; this queue takes 4") {
+            try queue.send([1, 2, 3, 4, 5])
+        }
     },
     .row("mq_send", "queue full, O_NONBLOCK") {
         let queue = try ScratchQueue().make(1, 4)
@@ -147,18 +151,24 @@ private let passing: [ConditionCase] = [
     .row("mq_receive", "buffer smaller than mq_msgsize") {
         let queue = try ScratchQueue().make(4, 64)
         #expect(try queue.trySend([1]))
-        expectFailure(.messageTooLong, .messageTooLarge, hint: "room for 63 bytes and needs 64") { try receive(queue, room: 63) }
+        expectFailure(.messageTooLong, .messageTooLarge, hint: "room for 63 bytes and needs 64") {
+            try receive(queue, room: 63)
+        }
         #expect(try queue.status().messageCount == 1)
         try receive(queue, room: 64)
     },
     .row("mq_receive", "descriptor opened O_WRONLY") {
         let queue = try ScratchQueue().make(access: .sendOnly)
-        expectFailure(.badFileDescriptor, .badDescriptor, hint: "opened for sending only") { try receive(queue, room: 64) }
+        expectFailure(.badFileDescriptor, .badDescriptor, hint: "opened for sending only") {
+            try receive(queue, room: 64)
+        }
         expectFailure(.badFileDescriptor, .badDescriptor) { _ = try queue.tryReceive() }
     },
     .row("mq_timedreceive", "empty, deadline passes") {
         let queue = try ScratchQueue().make()
-        let error = await #expect(throws: IPCError.self) { _ = try await queue.receive(until: .after(.milliseconds(2))) }
+        let error = await #expect(throws: IPCError.self) {
+            _ = try await queue.receive(until: .after(.milliseconds(2)))
+        }
         #expect(error?.errno == .timedOut && error?.code == .timedOut)
     },
     .row("mq_timedreceive", "message already there, deadline in the past") {
@@ -208,7 +218,9 @@ private let table = ConditionTable("posix-mq", opening + passing)
 
     @Test func aPriorityOutOfRangeIsRefused() throws {
         let queue = try ScratchQueue().make()
-        expectFailure(.invalidArgument, .invalidArgument, hint: "must be 0 to 32767") { try queue.send([1], priority: 32768) }
+        expectFailure(.invalidArgument, .invalidArgument, hint: "must be 0 to 32767") {
+            try queue.send([1], priority: 32768)
+        }
     }
 
     @Test(.requiresRoot) func tooManyQueuesAreNamed() async {

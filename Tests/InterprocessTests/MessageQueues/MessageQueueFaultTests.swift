@@ -10,7 +10,8 @@ import Testing
             let name = scratch.objectName()
             let report = try FaultPlan.sweep {
                 defer { try? MessageQueue.unlink(name) }
-                let queue = try MessageQueue(name, mode: .openOrCreate, limits: .init(maxMessages: 4, messageSizeBytes: 64))
+                let queue = try MessageQueue(
+                    name, mode: .openOrCreate, limits: .init(maxMessages: 4, messageSizeBytes: 64))
                 try queue.send([1, 2, 3], priority: 7)
                 _ = try queue.trySend([4])
                 _ = try queue.receive()

@@ -27,7 +27,8 @@ import Testing
             for lane in 0..<3 {
                 group.addTask {
                     for number in stride(from: lane, to: total, by: 3) {
-                        try await shared.queue.send([UInt8(number & 255), UInt8(number >> 8)], priority: UInt32(number % 5))
+                        try await shared.queue.send(
+                            [UInt8(number & 255), UInt8(number >> 8)], priority: UInt32(number % 5))
                     }
                 }
                 group.addTask {

@@ -65,7 +65,9 @@ private let sending: [ConditionCase] = [
     .row("msgsnd", "mtype <= 0") {
         let queue = try scratchSystemV()
         for type in [0, -1, .min] {
-            expectFailure(.invalidArgument, .invalidArgument, hint: "the type is \(type)") { try queue.send([1], type: type) }
+            expectFailure(.invalidArgument, .invalidArgument, hint: "the type is \(type)") {
+                try queue.send([1], type: type)
+            }
         }
     },
     .row("msgsnd", "size > kernel.msgmax") {

@@ -43,8 +43,10 @@ import Testing
 
     /// What a child does that holds a use of the queue until it is killed.
     private func killedUser(_ key: SystemVKey, _ directory: FilePath) async {
-        await #expect(processExitsWith: .signal(9)) { [key = key.rawValue as Int32, path = directory.string as String] in
-            let queue = try SystemVMessageQueue(key: .number(key), mode: .openOrCreate, lifetime: .whileUsed(in: FilePath(path)))
+        await #expect(processExitsWith: .signal(9)) {
+            [key = key.rawValue as Int32, path = directory.string as String] in
+            let queue = try SystemVMessageQueue(
+                key: .number(key), mode: .openOrCreate, lifetime: .whileUsed(in: FilePath(path)))
             try await queue.send([9])
             try sysSignalProcess(try sysOpenProcess(sysProcessID()), 9)
         }

@@ -116,7 +116,9 @@ func scratchSystemV(_ permissions: FilePermissions = .ownerOnly) throws(IPCError
     }
 
     @Test func aZeroKeyIsNoKey() {
-        let error = #expect(throws: IPCError.self) { _ = try SystemVMessageQueue(key: .number(0), mode: .createExclusive) }
+        let error = #expect(throws: IPCError.self) {
+            _ = try SystemVMessageQueue(key: .number(0), mode: .createExclusive)
+        }
         #expect(error?.code == .invalidArgument)
         #expect(throws: IPCError.self) { _ = try SystemVMessageQueue(key: .private) }
     }

@@ -115,7 +115,9 @@ import Testing
     @Test func theFirstOfTwoSystemVQueuesAndAPOSIXQueue() async throws {
         let (left, right) = (try Shared(), try Shared())
         let posix = try ScratchQueue().make()
-        let any = WaitAny([try left.queue.receivable(), try right.queue.receivable(.exactly(2)), try posix.receivable()])
+        let any = WaitAny([
+            try left.queue.receivable(), try right.queue.receivable(.exactly(2)), try posix.receivable(),
+        ])
         #expect(try await any.first(until: .after(.milliseconds(5))) == nil)
         try await right.queue.send([1], type: 1)
         #expect(try await any.first(until: .after(.milliseconds(5))) == nil)

@@ -92,7 +92,8 @@ import Testing
         try TestSyscalls.startThread("feeder") {
             for (index, peer) in peers.enumerated() {
                 for number in 0..<5 {
-                    try? peer.write(encode([UInt8](repeating: UInt8(index), count: 100_000), peer.processID, UInt64(number)))
+                    try? peer.write(
+                        encode([UInt8](repeating: UInt8(index), count: 100_000), peer.processID, UInt64(number)))
                 }
                 peer.closeInput()
             }

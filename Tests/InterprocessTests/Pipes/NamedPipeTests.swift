@@ -79,7 +79,9 @@ import Testing
         #expect(blocked?.code == .timedOut)
     }
 
-    private static func openBlocking(_ pipe: NamedPipe) throws { try pipe.openWriter(until: .after(.milliseconds(10))).close() }
+    private static func openBlocking(_ pipe: NamedPipe) throws {
+        try pipe.openWriter(until: .after(.milliseconds(10))).close()
+    }
 
     @Test func aServerSurvivesItsClients() throws {
         let scratch = ScratchName()

@@ -53,7 +53,9 @@ private func makeCounter() throws -> AwaitableDescriptor {
             for _ in 0..<total {
                 group.addTask {
                     _ = try await counter.value.attempt(.readable, "counter") { () throws(IPCError) -> UInt64? in
-                        do throws(Errno) { return try sysEventCounterTake(counter.value.rawValue) } catch where error == .resourceTemporarilyUnavailable {
+                        do throws(Errno) { return try sysEventCounterTake(counter.value.rawValue) } catch
+                            where error == .resourceTemporarilyUnavailable
+                        {
                             return nil
                         } catch { throw IPCError(error, "read", "counter") }
                     }

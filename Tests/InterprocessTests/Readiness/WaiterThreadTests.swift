@@ -22,7 +22,8 @@ private final class BlockingCounter: Sendable {
 
     func makeReadiness() -> BlockedReadiness {
         BlockedReadiness(subject: "counter", call: "ppoll") { () throws(IPCError) in
-            do throws(Errno) { return try !sysPoll(self.owned.rawValue, for: .readable, nanoseconds: 0).isEmpty } catch {
+            do throws(Errno) { return try !sysPoll(self.owned.rawValue, for: .readable, nanoseconds: 0).isEmpty } catch
+            {
                 throw IPCError(error, "ppoll", "counter")
             }
         } block: { () throws(Errno) in
@@ -73,11 +74,15 @@ private final class BlockingCounter: Sendable {
         let counter = try BlockingCounter()
         let lane = WaiterThread(subject: "counter")
         let late = await #expect(throws: IPCError.self) {
-            _ = try await lane.perform(call: "read", until: .after(.milliseconds(20))) { () throws(Errno) in try counter.take() }
+            _ = try await lane.perform(call: "read", until: .after(.milliseconds(20))) { () throws(Errno) in
+                try counter.take()
+            }
         }
         #expect(late?.code == .timedOut)
         let blocked = #expect(throws: IPCError.self) {
-            _ = try lane.performBlocking(call: "read", until: .after(.milliseconds(20))) { () throws(Errno) in try counter.take() }
+            _ = try lane.performBlocking(call: "read", until: .after(.milliseconds(20))) { () throws(Errno) in
+                try counter.take()
+            }
         }
         #expect(blocked?.code == .timedOut)
     }
@@ -101,7 +106,9 @@ private final class BlockingCounter: Sendable {
             for _ in 0..<total {
                 group.addTask {
                     // One at a time may poll and take: the counter itself has no call that does not block.
-                    _ = try await readiness.attempt { () throws(IPCError) in try Self.turn.withLock { _ throws(IPCError) in try counter.tryTake() } }
+                    _ = try await readiness.attempt { () throws(IPCError) in
+                        try Self.turn.withLock { _ throws(IPCError) in try counter.tryTake() }
+                    }
                 }
             }
             try await Task.sleep(for: .milliseconds(20))

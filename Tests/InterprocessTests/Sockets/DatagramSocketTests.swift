@@ -57,10 +57,14 @@ import Testing
         var count = 0
         while try client.trySend([UInt8(truncatingIfNeeded: count)], to: address) { count += 1 }
         #expect(count > 0)
-        let late = #expect(throws: IPCError.self) { try client.send([0], to: address, until: .after(.milliseconds(20))) }
+        let late = #expect(throws: IPCError.self) {
+            try client.send([0], to: address, until: .after(.milliseconds(20)))
+        }
         #expect(late?.code == .timedOut)
         async let sending: Void = client.send(bytes("last"), to: address)
-        for index in 0..<count { #expect(try await inbox.receive(upTo: 10).bytes == [UInt8(truncatingIfNeeded: index)]) }
+        for index in 0..<count {
+            #expect(try await inbox.receive(upTo: 10).bytes == [UInt8(truncatingIfNeeded: index)])
+        }
         #expect(try await inbox.receive(upTo: 10).bytes == bytes("last"))
         try await sending
     }

@@ -96,7 +96,8 @@ import Testing
             for (mask, mode) in [(0o077, 0o666), (0o000, 0o600), (0o777, 0o640), (0o022, 0o777)] as [(UInt32, UInt16)] {
                 ProcessState.setFileModeMask(mask)
                 let path = scratch.path()
-                let listener = try StreamListener.bind(to: .path(path), permissions: FilePermissions(rawValue: CModeT(mode)))
+                let listener = try StreamListener.bind(
+                    to: .path(path), permissions: FilePermissions(rawValue: CModeT(mode)))
                 #expect(try sysStatus(path).permissions == mode)
                 try listener.close()
             }
@@ -111,7 +112,9 @@ import Testing
         }
         #expect(error?.code == .invalidName)
         #expect(error?.hint.contains("bytes") == true)
-        for address in [SocketAddress.path(""), .path("/"), .path("/tmp/.."), .abstract(Array(repeating: 65, count: 108))] {
+        for address in [
+            SocketAddress.path(""), .path("/"), .path("/tmp/.."), .abstract(Array(repeating: 65, count: 108)),
+        ] {
             let error = #expect(throws: IPCError.self) { try StreamListener.bind(to: address).close() }
             #expect(error?.code == .invalidName, "\(address)")
         }

@@ -31,7 +31,8 @@ import Testing
         let pair = try StreamSocket.pair()
         let other = try StreamSocket.pair()
         try await pair.first.send(bytes("plain"))
-        try await pair.first.send(bytes("with"), descriptors: [other.first.fileDescriptor, other.second.fileDescriptor])
+        try await pair.first.send(
+            bytes("with"), descriptors: [other.first.fileDescriptor, other.second.fileDescriptor])
         try await pair.first.send(bytes("more"))
         // What went before may come along; what comes after never does.
         var text: [UInt8] = []
@@ -123,7 +124,8 @@ import Testing
             var all: [UInt8] = []
             while true {
                 do {
-                    let message = try second.receiveMessage(upTo: 100, maximumDescriptors: 8, until: .after(.seconds(10)))
+                    let message = try second.receiveMessage(
+                        upTo: 100, maximumDescriptors: 8, until: .after(.seconds(10)))
                     if message.isEndOfStream { break }
                     all += message.bytes
                 } catch let error as IPCError {

@@ -6,7 +6,8 @@ import Testing
 
 @Suite(.bounded()) struct SocketAddressTests {
     @Test(arguments: [
-        "/run/log.sock", "./log.sock", "@name", "@a\\x00b", "127.0.0.1:80", "0.0.0.0:0", "255.255.255.255:65535", "[::1]:80",
+        "/run/log.sock", "./log.sock", "@name", "@a\\x00b", "127.0.0.1:80", "0.0.0.0:0", "255.255.255.255:65535",
+        "[::1]:80",
         "[::]:1", "[2001:db8::1]:443", "[fe80::1%2]:80", "[1:2:3:4:5:6:7:8]:9", "[::ffff:10.0.0.1]:80", "[1::8]:1",
         "[1:0:0:2::3]:1",
     ])
@@ -21,7 +22,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "log.sock", "@", "1.2.3:80", "1.2.3.4", "1.2.3.4:", "1.2.3.4:65536", "1.2.3.04:1", "1.2.3.256:1", "::1:80", "[::1]",
+        "", "log.sock", "@", "1.2.3:80", "1.2.3.4", "1.2.3.4:", "1.2.3.4:65536", "1.2.3.04:1", "1.2.3.256:1", "::1:80",
+        "[::1]",
         "[1::2::3]:1", "[1:2:3:4:5:6:7]:1", "[1:2:3:4:5:6:7:8:9]:1", "[12345::]:1", "localhost:80", "[]:1", "[::1]x:1",
         "[+1::]:1",
     ])
@@ -49,7 +51,9 @@ import Testing
     }
 
     @Test func tellsUnknownNames() async throws {
-        let error = await #expect(throws: IPCError.self) { try await SocketAddress.resolve("127.0.0.1:no-such-service") }
+        let error = await #expect(throws: IPCError.self) {
+            try await SocketAddress.resolve("127.0.0.1:no-such-service")
+        }
         #expect(error?.code == .notFound)
         let refused = await #expect(throws: IPCError.self) { try await SocketAddress.resolve("nothing") }
         #expect(refused?.code == .invalidName)

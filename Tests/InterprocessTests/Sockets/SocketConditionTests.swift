@@ -123,7 +123,9 @@ import Testing
             #expect(error?.errno == .messageTooLong)
             #expect(error?.code == .messageTooLarge)
             let datagrams = try DatagramSocket.pair()
-            let second = #expect(throws: IPCError.self) { try datagrams.first.send([UInt8](repeating: 0, count: room + 1)) }
+            let second = #expect(throws: IPCError.self) {
+                try datagrams.first.send([UInt8](repeating: 0, count: room + 1))
+            }
             #expect(second?.code == .messageTooLarge)
         },
         .row("send O_NONBLOCK", "buffer full") {

@@ -70,7 +70,8 @@ import Testing
             let check = HeldDescriptors()
             // By name, not by number: the reactor's thread makes calls of its own in between.
             let calls = [
-                "socket", "setsockopt", "bind", "listen", "getsockname", "connect", "fcntl", "epoll_ctl", "accept4", "send", "recv",
+                "socket", "setsockopt", "bind", "listen", "getsockname", "connect", "fcntl", "epoll_ctl", "accept4",
+                "send", "recv",
             ]
             for call in calls {
                 for number in 0..<3 {
@@ -96,7 +97,11 @@ import Testing
         var received: [Int] = []
         while received.count < total {
             let waiting = Task { try await second.socket.receive(upTo: 2).bytes }
-            if Int.random(in: 0..<3) == 0 { waiting.cancel() } else if Bool.random() { await Task.yield(); waiting.cancel() }
+            if Int.random(in: 0..<3) == 0 {
+                waiting.cancel()
+            } else if Bool.random() {
+                await Task.yield(); waiting.cancel()
+            }
             do {
                 let message = try await waiting.value
                 received.append(Int(message[0]) | Int(message[1]) << 8)

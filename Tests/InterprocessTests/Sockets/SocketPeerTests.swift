@@ -90,7 +90,8 @@ import Testing
     @Test(.requires("python3")) func killedBeforeItIsAccepted() async throws {
         let listener = try StreamListener.bind(to: .unnamed)
         let peer = try Peer.python(
-            connect + "s.sendall(b'last words'); print('up'); sys.stdin.read()", ["STREAM", listener.address.description])
+            connect + "s.sendall(b'last words'); print('up'); sys.stdin.read()",
+            ["STREAM", listener.address.description])
         try peer.expect("up")
         peer.kill()
         try peer.wait()
@@ -113,7 +114,8 @@ import Testing
 
     @Test(.requires("python3")) func killedWithUnreadData() async throws {
         let listener = try SequencedPacketListener.bind(to: .unnamed)
-        let peer = try Peer.python(connect + "print('up'); sys.stdin.read()", ["SEQPACKET", listener.address.description])
+        let peer = try Peer.python(
+            connect + "print('up'); sys.stdin.read()", ["SEQPACKET", listener.address.description])
         let connection = try await listener.accept()
         try await connection.send(bytes("never read"))
         try peer.expect("up")
