@@ -11,6 +11,11 @@
 #undef __USE_XOPEN
 #include <sys/select.h>
 #define __USE_XOPEN 1
+// Nor do enumerations with a constant more: Swift's own C module sees RUSAGE_* and the limits without _GNU_SOURCE. A build
+// that fills the cache of modules fails by it, the next one does not.
+#undef __USE_GNU
+#include <sys/resource.h>
+#define __USE_GNU 1
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
