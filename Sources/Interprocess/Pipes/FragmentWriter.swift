@@ -16,6 +16,9 @@ public struct FragmentWriter: ~Copyable, Sendable {
     /// What the reader knows this writer by: the process's id and a random number.
     public let id: UInt64
     private let next = Atomic<UInt64>(0)
+    /// Messages that were given up when there was no room to say so.
+    private let owed = Mutex<[UInt64]>([])
+    private let isOwing = Atomic<Bool>(false)
 
     /// - Parameter pipe: the writing end; it is owned from now on.
     public init(_ pipe: consuming PipeWriter) {
@@ -37,6 +40,7 @@ public struct FragmentWriter: ~Copyable, Sendable {
                 throw error
             }
             offset = piece.end
+            settle()
         } while offset < message.count
     }
 
@@ -53,6 +57,7 @@ public struct FragmentWriter: ~Copyable, Sendable {
                 throw error
             }
             offset = piece.end
+            settle()
         } while offset < message.count
     }
 
@@ -66,7 +71,9 @@ public struct FragmentWriter: ~Copyable, Sendable {
                 code: .messageTooLarge, subject: pipe.subject,
                 hint: "\(message.count) bytes take several fragments; only \(Fragment.payloadBytes) go at once")
         }
-        return try pipe.tryWrite(fragment(message, 0, try begin(message)).bytes) != nil
+        if try pipe.tryWrite(fragment(message, 0, try begin(message)).bytes) == nil { return false }
+        settle()
+        return true
     }
 
     // MARK: Internals
@@ -87,10 +94,25 @@ public struct FragmentWriter: ~Copyable, Sendable {
         return (header.encoded(message[offset..<end]), end)
     }
 
-    /// Tells the reader not to wait for the rest; if there is no room for that, it finds out by itself.
+    /// Tells the reader not to wait for the rest.
     private func callOff(_ number: UInt64, _ offset: Int) {
         if offset == 0 { return }
-        let header = Fragment(writer: id, message: number, total: 0, offset: 0, length: Fragment.calledOff)
-        _ = try? pipe.tryWrite(header.encoded([]))
+        // There is no room as a rule, or the message would not have been given up: then the next one brings it along.
+        owed.withLock { $0.append(number) }
+        isOwing.store(true, ordering: .releasing)
+        settle()
+    }
+
+    /// Says of what was given up that it was, as far as there is room.
+    private func settle() {
+        if !isOwing.load(ordering: .acquiring) { return }
+        owed.withLock { owed in
+            while let number = owed.last {
+                let header = Fragment(writer: id, message: number, total: 0, offset: 0, length: Fragment.calledOff)
+                guard (try? pipe.tryWrite(header.encoded([]))) != nil else { return }
+                owed.removeLast()
+            }
+            isOwing.store(false, ordering: .releasing)
+        }
     }
 }

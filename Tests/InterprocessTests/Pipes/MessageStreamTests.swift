@@ -113,6 +113,27 @@ import Testing
         #expect(keeper.rawValue >= 0)
     }
 
+    /// The pipe is full when a message is given up: that it was is said with the next one.
+    @Test func whatIsGivenUpIsCalledOffLater() throws {
+        let pipe = try PipePair(PipeOptions(capacityBytes: 8192))
+        let reader = FragmentReader(pipe.reader)
+        let writer = FragmentWriter(pipe.writer)
+        let error = #expect(throws: IPCError.self) {
+            try writer.send(zeros(100_000), until: .after(.milliseconds(5)))
+        }
+        #expect(error?.code == .timedOut)
+        #expect(try reader.tryReceive() == .nothingYet)
+        #expect(reader.statistics.unfinishedMessages == 1)
+        #expect(try writer.trySend([1]))
+        guard case .message(let message) = try reader.tryReceive() else {
+            Issue.record("nothing came")
+            return
+        }
+        #expect(message.bytes == [1] && message.number == 1)
+        #expect(try reader.tryReceive() == .nothingYet)
+        #expect(reader.statistics.unfinishedMessages == 0 && reader.statistics.abandonedMessages == 1)
+    }
+
     @Test func hostileFragmentsAreDroppedAndCounted() {
         var random = Seeded(state: 42)
         let limits = FragmentLimits(maximumMessageBytes: 20_000, unfinishedMessages: 8, unfinishedBytes: 50_000)
