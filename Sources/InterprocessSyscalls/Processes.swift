@@ -66,11 +66,11 @@ private func spawn(
     // SAFETY: every string is owned by `words` or `variables` until after the call; both lists end with nil.
     var words: [UnsafeMutablePointer<CChar>?] = unsafe arguments.map { unsafe strdup($0) } + [nil]
     // SAFETY: allocated by strdup just above, freed once.
-    defer { for unsafeword in unsafe words { unsafe free(word) } }
+    defer { unsafe words.forEach { unsafe free($0) } }
     // SAFETY: as for the words.
     var variables: [UnsafeMutablePointer<CChar>?] = unsafe (environment ?? []).map { unsafe strdup($0) } + [nil]
     // SAFETY: as for the words.
-    defer { for unsafevariable in unsafe variables { unsafe free(variable) } }
+    defer { unsafe variables.forEach { unsafe free($0) } }
     var process: pid_t = 0
     try invokeReturningErrno("posix_spawn") {
         // SAFETY: see above; the environment of this process is only read.
