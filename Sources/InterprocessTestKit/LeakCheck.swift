@@ -58,7 +58,8 @@ package struct LeakCheck: Sendable {
     private static func withoutThoseOfDispatch(_ fresh: [CInt: String]) -> [CInt: String] {
         let once = ["anon_inode:[eventpoll]", "anon_inode:[eventfd]"]
         return ofDispatch.withLock { known in
-            for (number, kind) in fresh.sorted(by: { $0.key < $1.key }) where once.contains(kind) && known[kind] == nil {
+            for (number, kind) in fresh.sorted(by: { $0.key < $1.key }) where once.contains(kind) && known[kind] == nil
+            {
                 known[kind] = number
             }
             return fresh.filter { known[$0.value] != $0.key && $0.value != "anon_inode:[timerfd]" }
