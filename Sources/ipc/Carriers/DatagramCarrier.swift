@@ -11,11 +11,11 @@ final class DatagramSource: Source {
 
     init(_ address: Address) throws {
         self.address = address
-        let isUnix = address.kind == .unixDatagram
-        socket = try DatagramSocket.bind(
-            to: SocketOpening.place(address),
-            settings: isUnix ? [SocketSetting(.passCredentials, true)] : [])
-        SocketOpening.note(address)
+        let settings = address.kind == .unixDatagram ? [SocketSetting(.passCredentials, true)] : []
+        let place = try SocketOpening.place(address)
+        socket = try SocketOpening.noting(address) { () throws(IPCError) in
+            try DatagramSocket.bind(to: place, settings: settings)
+        }
         boundAddress = SocketOpening.named(address, try socket.localAddress())
     }
 

@@ -25,8 +25,7 @@ enum SocketOpening {
     static func listen(_ address: Address, _ plan: SourcePlan) throws -> any Duplex {
         let target = try place(address)
         if address.kind == .unixSeqpacket {
-            let listener = try SequencedPacketListener.bind(to: target)
-            note(address)
+            let listener = try noting(address) { () throws(IPCError) in try SequencedPacketListener.bind(to: target) }
             let bound = named(address, listener.address)
             let held = Held(listener)
             return ListeningSource(bound, follow: plan.follow) { deadline in
@@ -36,8 +35,7 @@ enum SocketOpening {
                 return PacketCarrier(bound, socket)
             }
         }
-        let listener = try StreamListener.bind(to: target)
-        note(address)
+        let listener = try noting(address) { () throws(IPCError) in try StreamListener.bind(to: target) }
         let bound = named(address, listener.address)
         let held = Held(listener)
         let wantsDescriptors = plan.wantsDescriptors
@@ -49,9 +47,15 @@ enum SocketOpening {
         }
     }
 
-    /// Keeps a path that was just bound in mind: it goes when the command goes.
-    static func note(_ address: Address) {
+    /// Binds, and keeps a path that is bound in mind: it goes when the command goes.
+    static func noting<Bound: ~Copyable>(
+        _ address: Address, _ bind: () throws(IPCError) -> Bound
+    ) throws(IPCError) -> Bound {
+        Cleaning.willMake()
+        defer { Cleaning.made() }
+        let bound = try bind()
         if case .path(let path) = address.name { Cleaning.add(path) }
+        return bound
     }
 
     /// The address with the port that the kernel chose.

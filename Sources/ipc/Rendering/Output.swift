@@ -52,6 +52,21 @@ enum Output {
 /// It is removed when the command ends by itself, and when SIGINT, SIGTERM or SIGHUP ends it.
 enum Cleaning {
     private static let duties = Shared<[@Sendable () -> Void]>([])
+    private static let making = Shared(0)
+
+    /// Something is being made that will have to be removed: a signal waits until ``made()``, or it would come between the
+    /// making and the noting, and what was made would stay.
+    static func willMake() { making.withLock { $0 += 1 } }
+
+    static func made() { making.withLock { $0 -= 1 } }
+
+    /// Two seconds at most: making that hangs shall not outlast a signal.
+    private static func waitUntilMade() {
+        let pause = ThreadGate()
+        for _ in 0..<1000 where making.withLock({ $0 > 0 }) {
+            _ = pause.pass(untilNanoseconds: sysMonotonicNanoseconds() + 2_000_000)
+        }
+    }
 
     /// From now on `path` is removed at the end, if it is still the object that it is now.
     static func add(_ path: FilePath) {
@@ -85,6 +100,7 @@ enum Cleaning {
         sysBlockTerminationSignals()
         try? sysStartThread(named: "ipc-signals") {
             let signal = sysAwaitTerminationSignal()
+            waitUntilMade()
             run()
             sysDie(of: signal)
         }
