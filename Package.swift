@@ -28,7 +28,7 @@ let testSettings: [SwiftSetting] = [
 ]
 
 // A folder of Examples/ each, one line an entry.
-let examples: [String] = [
+var examples: [String] = [
     "message-queues-first-of-many",
     "message-queues-priorities",
     "pipes-duplicate-stream",
@@ -38,7 +38,7 @@ let examples: [String] = [
 ]
 
 // A folder of Tests/ each, one line an entry.
-let tests: [String] = [
+var tests: [String] = [
     "DocumentationTests",
     "InterprocessTests",
     "InterprocessTestKitTests",
@@ -47,16 +47,36 @@ let tests: [String] = [
     "TidyTests",
 ]
 
+// A quick loop for who works on one folder: INTERPROCESS_TESTS=InterprocessTests/Locks,TidyTests builds these tests and the
+// library, and neither examples nor, unless CommandTests are among them, the command.
+let chosen = Context.environment["INTERPROCESS_TESTS"]?.split(separator: ",").map {
+    $0.split(separator: "/").map(String.init)
+}
+var chosenFolders: [String: [String]] = [:]
+if let chosen {
+    for path in chosen { chosenFolders[path[0], default: []] += path.dropFirst() }
+    tests = tests.filter { chosenFolders[$0] != nil }
+    examples = []
+}
+let withCommand = chosen == nil || chosenFolders["CommandTests"] != nil
+
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let ipcTarget = Target.executableTarget(
+    name: "ipc",
+    dependencies: [
+        "Interprocess", "InterprocessInspection", "InterprocessSyscalls", arguments, system,
+        .product(name: "Histogram", package: "hdrhistogram-swift"),
+    ],
+    swiftSettings: settings)
 
 let package = Package(
     name: "swift-interprocess",
     products: [
         .library(name: "Interprocess", targets: ["Interprocess"]),
         .library(name: "InterprocessInspection", targets: ["InterprocessInspection"]),
-        .executable(name: "ipc", targets: ["ipc"]),
-    ],
+    ] + (withCommand ? [.executable(name: "ipc", targets: ["ipc"])] : []),
     dependencies: [
         .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
@@ -80,14 +100,8 @@ let package = Package(
             name: "InterprocessTestKit",
             dependencies: ["Interprocess", "InterprocessSyscalls", system],
             swiftSettings: settings),
-        .executableTarget(
-            name: "ipc",
-            dependencies: [
-                "Interprocess", "InterprocessInspection", "InterprocessSyscalls", arguments, system,
-                .product(name: "Histogram", package: "hdrhistogram-swift"),
-            ],
-            swiftSettings: settings),
     ]
+        + (withCommand ? [ipcTarget] : [])
         + examples.map {
             .executableTarget(
                 name: $0, dependencies: ["Interprocess", system], path: "Examples/\($0)", exclude: ["README.md"],
@@ -97,9 +111,9 @@ let package = Package(
             .testTarget(
                 name: $0,
                 dependencies: [
-                    "Interprocess", "InterprocessSyscalls", "InterprocessInspection", "InterprocessTestKit", "ipc",
-                    system,
-                ],
+                    "Interprocess", "InterprocessSyscalls", "InterprocessInspection", "InterprocessTestKit", system,
+                ] + (withCommand ? ["ipc"] : []),
+                sources: chosenFolders[$0].flatMap { $0.isEmpty ? nil : $0 },
                 // What the README shows is compiled as its readers would compile it.
                 swiftSettings: $0 == "DocumentationTests" ? [.swiftLanguageMode(.v6)] : testSettings)
         }
