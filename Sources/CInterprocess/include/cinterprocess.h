@@ -13,6 +13,7 @@
 #include "pipes.h"
 #include "sockets.h"
 #include "message_queues.h"
+#include "shared_memory.h"
 #include "processes.h"
 #include "terminal.h"
 #include "inspection.h"

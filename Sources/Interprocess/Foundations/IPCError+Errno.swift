@@ -30,7 +30,7 @@ private let table: [CInt: (name: String, code: IPCError.Code)] = [
     30: ("EROFS", .unsupported),
     32: ("EPIPE", .disconnected),
     34: ("ERANGE", .invalidArgument),
-    35: ("EDEADLK", .busy),
+    35: ("EDEADLK", .deadlock),
     36: ("ENAMETOOLONG", .invalidName),
     38: ("ENOSYS", .unsupported),
     40: ("ELOOP", .invalidName),
@@ -66,8 +66,8 @@ private let table: [CInt: (name: String, code: IPCError.Code)] = [
     115: ("EINPROGRESS", .wouldBlock),
     122: ("EDQUOT", .limitReached),
     125: ("ECANCELED", .cancelled),
-    130: ("EOWNERDEAD", .removed),
-    131: ("ENOTRECOVERABLE", .removed),
+    130: ("EOWNERDEAD", .ownerDied),
+    131: ("ENOTRECOVERABLE", .notRecoverable),
 ]
 
 extension IPCError.Code {

@@ -75,6 +75,12 @@ extension IPCError {
         public static let wrongKind = Code("not an object of that kind")
         /// Somebody else uses it in a way that excludes this (EBUSY).
         public static let busy = Code("busy")
+        /// Waiting would never end: the caller holds what it waits for, directly or through others (EDEADLK).
+        public static let deadlock = Code("deadlock")
+        /// The owner of a lock died while it held it; what it guards must be looked at (EOWNERDEAD).
+        public static let ownerDied = Code("the owner died")
+        /// An owner died and nobody repaired what its lock guards (ENOTRECOVERABLE).
+        public static let notRecoverable = Code("not recoverable")
         /// This kernel or file system cannot (ENOSYS, EOPNOTSUPP, EROFS, ESOCKTNOSUPPORT).
         public static let unsupported = Code("not supported here")
         /// What another process sent is not what it may send.
