@@ -12,7 +12,8 @@ package enum Faults {
         var except: Set<String>
         var expected: String?
         var countdown: Int
-        var error: Errno
+        /// nil kills the process.
+        var error: Errno?
 
         func matches(_ name: String) -> Bool {
             call.map { $0 == name } ?? !except.contains(name)
@@ -41,6 +42,14 @@ package enum Faults {
         state.withLock { state in
             state.plans.append(
                 Plan(call: call, except: except, expected: expected, countdown: number, error: error))
+        }
+        armed.store(true, ordering: .releasing)
+    }
+
+    /// Kills this process (SIGKILL) in place of call number `number`, from 0, counted from now.
+    package static func kill(number: Int) {
+        state.withLock { state in
+            state.plans.append(Plan(call: nil, except: [], expected: nil, countdown: number, error: nil))
         }
         armed.store(true, ordering: .releasing)
     }
@@ -80,6 +89,7 @@ package enum Faults {
             for index in state.plans.indices where state.plans[index].matches(name) {
                 if state.plans[index].countdown == 0 {
                     let plan = state.plans.remove(at: index)
+                    if plan.error == nil { TestSyscalls.killSelf() }
                     return (plan.expected ?? name) == name ? plan.error : nil
                 }
                 state.plans[index].countdown -= 1

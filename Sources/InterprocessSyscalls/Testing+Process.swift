@@ -110,3 +110,11 @@ extension TestSyscalls {
         _ = unsafe pthread_setname_np(thread, UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self))
     }
 }
+
+extension TestSyscalls {
+    /// Ends this process as `kill -9` does.
+    package static func killSelf() { _ = kill(getpid(), SIGKILL) }
+
+    /// fork(2). The child has one thread: it makes plain calls, awaits nothing and ends by being killed.
+    package static func fork() throws(Errno) -> pid_t { try invoke("fork") { cip_fork_for_test() } }
+}

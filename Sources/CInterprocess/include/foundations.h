@@ -3,7 +3,9 @@
 #define CINTERPROCESS_FOUNDATIONS_H
 
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE
+#define _GNU_SOURCE/// Swift hides fork(2), for good reasons; tests that kill a child at each of its steps need it.
+static inline pid_t cip_fork_for_test(void) { return fork(); }
+
 #endif
 // swift-system's C module sees fd_set without _GNU_SOURCE; two definitions that differ in a member's
 // name do not merge, so this one is spelled as there.
@@ -56,5 +58,7 @@ static inline void cip_make_interrupting(struct sigaction *action) {
 static inline int cip_tgkill(int process, int thread, int signal) {
     return (int)syscall(SYS_tgkill, process, thread, signal);
 }
+/// Swift hides fork(2), for good reasons; tests that kill a child at each of its steps need it.
+static inline pid_t cip_fork_for_test(void) { return fork(); }
 
 #endif
