@@ -14,6 +14,7 @@
 #include "sockets.h"
 #include "message_queues.h"
 #include "shared_memory.h"
+#include "locks.h"
 #include "processes.h"
 #include "terminal.h"
 #include "inspection.h"
