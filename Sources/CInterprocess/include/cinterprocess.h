@@ -15,7 +15,9 @@
 #include "message_queues.h"
 #include "shared_memory.h"
 #include "locks.h"
+#include "signals.h"
 #include "processes.h"
+#include "processes_spawn.h"
 #include "terminal.h"
 #include "inspection.h"
 

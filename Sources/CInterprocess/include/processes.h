@@ -5,16 +5,20 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "foundations.h"
+#include "signals.h"
 #include <dirent.h>
 #include <grp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -40,12 +44,45 @@ static inline int cip_wait_exit_status(int status) { return WEXITSTATUS(status);
 static inline int cip_wait_signaled(int status) { return WIFSIGNALED(status); }
 static inline int cip_wait_signal(int status) { return WTERMSIG(status); }
 static inline int cip_wait_stopped(int status) { return WIFSTOPPED(status); }
+static inline int cip_wait_core(int status) { return WCOREDUMP(status) != 0; }
+
+#define CIP_P_PIDFD 3
+static inline int cip_waitid(int kind, int id, siginfo_t *info, int options, struct rusage *usage) {
+    return (int)syscall(SYS_waitid, kind, id, info, options, usage);
+}
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd 438
+#endif
+static inline int cip_pidfd_getfd(int pidfd, int descriptor) { return (int)syscall(SYS_pidfd_getfd, pidfd, descriptor, 0); }
+
+// Linux 6.13; the exit code 6.15. Not in the C library's headers yet.
+struct cip_pidfd_info {
+    uint64_t mask, control_group;
+    uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+    int32_t exit_code;
+};
+static inline int cip_pidfd_info(int pidfd, struct cip_pidfd_info *info) {
+    return ioctl(pidfd, _IOWR(0xFF, 11, struct cip_pidfd_info), info);
+}
+static inline int cip_set_subreaper(int on) { return prctl(PR_SET_CHILD_SUBREAPER, on, 0, 0, 0); }
+static inline int cip_is_subreaper(void) {
+    int on = 0;
+    return prctl(PR_GET_CHILD_SUBREAPER, &on, 0, 0, 0) == 0 ? on : -1;
+}
 
 static inline int cip_setrlimit(int resource, rlim_t soft, rlim_t hard) {
     struct rlimit limit = { .rlim_cur = soft, .rlim_max = hard };
     return setrlimit(resource, &limit);
 }
 static inline int cip_getrlimit(int resource, struct rlimit *limit) { return getrlimit(resource, limit); }
+static inline int cip_resource(int index) {
+    static const int all[] = {
+        RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NOFILE,
+        RLIMIT_NPROC, RLIMIT_SIGPENDING, RLIMIT_STACK,
+    };
+    return all[index];
+}
+static inline int cip_getpriority(pid_t process) { return getpriority(PRIO_PROCESS, (id_t)process); }
 static inline int cip_resource_descriptors(void) { return RLIMIT_NOFILE; }
 static inline int cip_resource_message_queues(void) { return RLIMIT_MSGQUEUE; }
 static inline int cip_resource_processes(void) { return RLIMIT_NPROC; }

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// The two handlers of this package. Their state lives in this file's object: nothing else may use these shims.
+package import CInterprocess
+package import SystemPackage
+
+package enum SignalHandling: Sendable, Equatable {
+    case standard, ignored
+    /// Somebody else's handler.
+    case foreign
+    /// Passes the signal on to the thread that takes signals.
+    case forwarding
+    /// Changes the mask of the thread in which it runs.
+    case masking
+}
+
+/// sigaction(2): what happens to a signal now.
+package func sysSignalHandling(_ signal: CInt) throws(Errno) -> SignalHandling {
+    switch try invoke("sigaction", { cip_handling(signal) }) {
+    case 0: .standard
+    case 1: .ignored
+    case 3: .forwarding
+    case 4: .masking
+    default: .foreign
+    }
+}
+
+/// sigaction(2). `.foreign` cannot be set.
+package func sysSetSignalHandling(_ signal: CInt, _ handling: SignalHandling) throws(Errno) {
+    let kind: CInt =
+        switch handling {
+        case .standard: 0
+        case .ignored: 1
+        case .forwarding: 3
+        case .masking: 4
+        case .foreign: preconditionFailure("a handler of somebody else's cannot be set")
+        }
+    _ = try invoke("sigaction") { cip_set_handling(signal, kind) }
+}
+
+/// To which thread of this process the forwarding handler passes signals, and the secret that they bear.
+package func sysForwardSignals(toThread thread: Int32, secret: Int32) { cip_set_forwarding(thread, secret) }
+
+/// How many signals the handler could not pass on, because RLIMIT_SIGPENDING was reached at that moment.
+package func sysSignalsLost() -> Int { Int(cip_forwarding_lost()) }
+
+/// Asks a thread of this process to change its mask, by a signal whose handler is the masking one.
+package func sysAskForMask(_ thread: pid_t, carrier: CInt, _ bits: UInt64, block: Bool) throws(Errno) {
+    _ = try invoke("rt_tgsigqueueinfo") { cip_ask_for_mask(thread, carrier, bits, block ? 1 : 0) }
+}
+
+/// sigwaitinfo(2) of the thread that takes signals: what was passed on bears the code that it had.
+package func sysTakeSignal(_ bits: UInt64) throws(Errno) -> SignalInformation {
+    // SAFETY: zeros are a valid value of it.
+    var raw = unsafe siginfo_t()
+    _ = try invoke("sigwaitinfo", retryOnInterrupt: false) {
+        // SAFETY: a local that lives through the call.
+        unsafe cip_wait_signal_info(bits, &raw, nil)
+    }
+    // SAFETY: as above.
+    return unsafe SignalInformation(&raw, code: cip_info_code(&raw))
+}
