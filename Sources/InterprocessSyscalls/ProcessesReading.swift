@@ -50,3 +50,16 @@ package func sysSleep(nanoseconds: UInt64) {
     // SAFETY: a local; the rest is not asked for.
     _ = unsafe nanosleep(&time, nil)
 }
+
+/// The environment of this process, `NAME=value` each.
+package func sysEnvironment() -> [String] {
+    var all: [String] = []
+    // SAFETY: a list that ends with null; whoever changes it while other threads run breaks getenv(3) as well.
+    var entry = unsafe cip_environment()
+    while let variable = unsafe entry?.pointee {
+        unsafe all.append(String(cString: variable))
+        // SAFETY: the list ends with null.
+        unsafe entry = entry! + 1
+    }
+    return all
+}

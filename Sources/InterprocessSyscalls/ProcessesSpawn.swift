@@ -54,6 +54,10 @@ package struct SpawnedProcess: Sendable {
 package struct SpawnFailure: Error {
     package var error: Errno
     package var call: String
+    package init(error: Errno, call: String) {
+        self.error = error
+        self.call = call
+    }
 }
 
 /// Starts a program. Whatever the child could not do, `execve` included, is thrown here and leaves no process.

@@ -57,10 +57,11 @@ static inline int cip_spawn_fail(struct cip_spawn_plan *plan, int step) {
 static inline int cip_spawn_child(void *context) {
     struct cip_spawn_plan *plan = context;
     // All signals are blocked until here and no handler of the parent's may run in this process.
-    for (int signal = 1; signal <= SIGRTMAX; signal++) {
+    for (int signal = 1; signal <= 64; signal++) {
         if (signal == SIGKILL || signal == SIGSTOP) continue;
-        struct sigaction action = { .sa_handler = plan->ignored >> (signal - 1) & 1 ? SIG_IGN : SIG_DFL };
-        sigaction(signal, &action, 0);   // refused for the two that the C library keeps to itself
+        // As the kernel has it, for the C library refuses the two that it keeps to itself: the handler first, then zeros.
+        void *action[8] = { plan->ignored >> (signal - 1) & 1 ? (void *)SIG_IGN : (void *)SIG_DFL };
+        syscall(SYS_rt_sigaction, signal, action, 0, sizeof(uint64_t));
     }
     if (plan->new_session && setsid() < 0) return cip_spawn_fail(plan, CIP_STEP_SETSID);
     if (plan->group >= 0 && setpgid(0, plan->group) != 0) return cip_spawn_fail(plan, CIP_STEP_SETPGID);
