@@ -16,6 +16,7 @@
 #include "shared_memory.h"
 #include "locks.h"
 #include "signals.h"
+#include "semaphores.h"
 #include "processes.h"
 #include "processes_spawn.h"
 #include "terminal.h"
