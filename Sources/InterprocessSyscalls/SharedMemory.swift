@@ -51,6 +51,8 @@ package func sysUnlinkSharedMemory(_ name: String) throws(Errno) {
 package struct MapFlags: OptionSet, Sendable {
     package let rawValue: CInt
     package init(rawValue: CInt) { self.rawValue = rawValue }
+    /// An empty literal would be a generic call.
+    package init() { rawValue = 0 }
 
     package static let shared = MapFlags(rawValue: MAP_SHARED)
     package static let privateCopy = MapFlags(rawValue: MAP_PRIVATE)
@@ -59,6 +61,8 @@ package struct MapFlags: OptionSet, Sendable {
     package static let locked = MapFlags(rawValue: MAP_LOCKED)
     package static let hugePages = MapFlags(rawValue: MAP_HUGETLB)
     package static let noReserve = MapFlags(rawValue: MAP_NORESERVE)
+    /// Nothing but what is said otherwise.
+    package static let none = MapFlags()
 }
 
 package struct MapProtection: OptionSet, Sendable {
@@ -89,6 +93,32 @@ package func sysMap(
 package func sysUnmap(_ base: UnsafeMutableRawPointer, byteCount: Int) throws(Errno) {
     // SAFETY: the caller promises it.
     _ = try invoke("munmap") { unsafe munmap(base, byteCount) }
+}
+
+/// mremap(2) with MREMAP_MAYMOVE: the same pages in a range of another length, perhaps at another place.
+///
+/// - Safety: nothing may use the old place any more.
+@unsafe
+package func sysRemap(
+    _ base: UnsafeMutableRawPointer, byteCount: Int, to newByteCount: Int
+) throws(Errno) -> UnsafeMutableRawPointer {
+    let address = try invoke("mremap") {
+        // SAFETY: the caller promises it; the kernel chooses a free place if it has to move the range.
+        unsafe Int(bitPattern: cip_mremap(base, byteCount, newByteCount, CInt(MREMAP_MAYMOVE)))
+    }
+    // SAFETY: the kernel has just returned it, and never returns zero here.
+    return unsafe UnsafeMutableRawPointer(bitPattern: address)!
+}
+
+/// mprotect(2).
+///
+/// - Safety: what is taken away must not be used any more.
+@unsafe
+package func sysProtect(
+    _ base: UnsafeMutableRawPointer, byteCount: Int, _ protection: MapProtection
+) throws(Errno) {
+    // SAFETY: the caller promises it.
+    _ = try invoke("mprotect") { unsafe mprotect(base, byteCount, protection.rawValue) }
 }
 
 /// msync(2).

@@ -5,7 +5,11 @@
 #include "foundations.h"
 #include <linux/futex.h>
 #include <sys/mman.h>
+#include <sys/ipc.h>
 #include <sys/shm.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <sys/uio.h>
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
@@ -16,6 +20,65 @@
 #ifndef F_SEAL_EXEC
 #define F_SEAL_EXEC 0x0020
 #endif
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#define MADV_KEEPONFORK 19
+#endif
+#ifndef MADV_COLD
+#define MADV_COLD 20
+#define MADV_PAGEOUT 21
+#endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
+#endif
+#ifndef MFD_HUGETLB
+#define MFD_HUGETLB 0x0004U
+#endif
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+
+static inline int cip_limit_locked_memory(void) { return RLIMIT_MEMLOCK; }
+static inline int cip_limit_address_space(void) { return RLIMIT_AS; }
+static inline int cip_limit_file_size(void) { return RLIMIT_FSIZE; }
+static inline int cip_shared_memory_limit(int resource, struct rlimit *limit) { return getrlimit(resource, limit); }
+
+/// Whether a file is made of huge pages.
+static inline int cip_is_huge_file(int fd) {
+    struct statfs status;
+    if (fstatfs(fd, &status) != 0) return -1;
+    return (unsigned long)status.f_type == 0x958458f6UL;
+}
+/// Gives a file another name unless it is taken: EEXIST.
+static inline int cip_rename_new(const char *from, const char *to) {
+    return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 1U);
+}
+
+/// shmat(2) returns an address or -1; -1 is never an address.
+static inline intptr_t cip_shmat(int id, int flags) { return (intptr_t)shmat(id, (void *)0, flags); }
+static inline int cip_shm_mode_destroyed(void) { return SHM_DEST; }
+static inline int cip_shm_mode_locked(void) { return SHM_LOCKED; }
+static inline int cip_shm_huge(void) { return SHM_HUGETLB; }
+static inline int cip_shm_noreserve(void) { return SHM_NORESERVE; }
+static inline int cip_shm_readonly(void) { return SHM_RDONLY; }
+
+/// Copies between memory of this process: a page that is gone is EFAULT, and no signal.
+static inline ssize_t cip_read_own_memory(void *into, const void *from, size_t count) {
+    struct iovec local = { into, count }, remote = { (void *)from, count };
+    return process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
+}
+static inline ssize_t cip_write_own_memory(const void *from, void *to, size_t count) {
+    struct iovec local = { (void *)from, count }, remote = { to, count };
+    return process_vm_writev(getpid(), &local, 1, &remote, 1, 0);
+}
+
+/// The SIGBUS guard; see sigbus_guard.c.
+int cip_guard_install(void);
+int cip_guard_register(const void *start, size_t count);
+void cip_guard_unregister(int slot);
+uint64_t cip_guard_faults(int slot);
 
 static inline void *cip_mremap(void *address, size_t old_size, size_t new_size, int flags) {
     return mremap(address, old_size, new_size, flags);

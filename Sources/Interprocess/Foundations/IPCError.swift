@@ -81,6 +81,8 @@ extension IPCError {
         public static let ownerDied = Code("the owner died")
         /// An owner died and nobody repaired what its lock guards (ENOTRECOVERABLE).
         public static let notRecoverable = Code("not recoverable")
+        /// A mapped object became shorter while it was in use (EFAULT, where a plain access would raise SIGBUS).
+        public static let truncated = Code("shorter than it was")
         /// This kernel or file system cannot (ENOSYS, EOPNOTSUPP, EROFS, ESOCKTNOSUPPORT).
         public static let unsupported = Code("not supported here")
         /// What another process sent is not what it may send.

@@ -18,21 +18,6 @@ import SystemPackage
 /// The corresponding C functions are `mmap(2)` and `munmap(2)`.
 @safe
 public struct MappedRegion: ~Copyable, @unchecked Sendable {
-    /// What the mapping allows.
-    public enum Access: Sendable, Hashable {
-        /// A store raises SIGSEGV; no API of this package stores.
-        case readOnly
-        case readWrite
-    }
-
-    /// Who sees what is written.
-    public enum Sharing: Sendable, Hashable {
-        /// Everybody who maps the object, and the object itself.
-        case shared
-        /// Nobody: a page is copied at the first store into it.
-        case privateCopy
-    }
-
     /// How it is taken away.
     package enum Attachment: Sendable {
         case mapped
@@ -41,11 +26,15 @@ public struct MappedRegion: ~Copyable, @unchecked Sendable {
     }
 
     /// How many bytes are mapped for use.
-    public let byteCount: Int
+    public private(set) var byteCount: Int
     /// What the mapping allows.
-    public let access: Access
-    // SAFETY: the pointer itself is constant; the memory is as shared as those who use it make it.
-    @unsafe @usableFromInline package let base: UnsafeMutableRawPointer
+    public private(set) var access: Access
+    /// Who sees what is written.
+    public let sharing: Sharing
+    /// Where in the object the mapping begins.
+    public let offsetBytes: Int
+    // SAFETY: the pointer changes only while nobody else has this value; the memory is as shared as those who use it make it.
+    @unsafe @usableFromInline package private(set) var base: UnsafeMutableRawPointer
     private let attachment: Attachment
 
     /// Maps a part of what `descriptor` refers to.
@@ -55,55 +44,95 @@ public struct MappedRegion: ~Copyable, @unchecked Sendable {
     ///   - offsetBytes: a multiple of the page size.
     ///   - byteCount: at least 1. Memory beyond the object's end raises SIGBUS when it is touched: the types of shared
     ///     memory check the size first.
+    ///   - access: what the mapping allows; the descriptor must have been opened for it.
+    ///   - sharing: whether others see what is written.
+    ///   - options: what else it is asked for.
     ///   - subject: the object's address, for errors.
     /// - Throws: ``IPCError/Code/invalidArgument`` for a length of 0 or an offset within a page;
     ///   ``IPCError/Code/permissionDenied`` if the descriptor's mode or a seal forbids the access;
-    ///   ``IPCError/Code/outOfMemory`` (ENOMEM) by RLIMIT_AS or `vm.max_map_count`;
+    ///   ``IPCError/Code/outOfMemory`` (ENOMEM) by RLIMIT_AS, `vm.max_map_count` or RLIMIT_MEMLOCK;
     ///   ``IPCError/Code/unsupported`` (ENODEV) for what cannot be mapped.
     ///
     /// The corresponding C function is `mmap(2)`.
     public init(
         _ descriptor: borrowing OwnedDescriptor, offsetBytes: Int = 0, byteCount: Int, access: Access = .readWrite,
-        sharing: Sharing = .shared, subject: String
+        sharing: Sharing = .shared, options: Options = .none, subject: String
     ) throws(IPCError) {
         try self.init(
             descriptor: descriptor.rawValue, offsetBytes: offsetBytes, byteCount: byteCount, access: access,
-            flags: sharing == .shared ? .shared : .privateCopy, subject: subject)
+            sharing: sharing, options: options, subject: subject)
     }
 
     package init(
-        descriptor: CInt, offsetBytes: Int, byteCount: Int, access: Access, flags: MapFlags, subject: String
+        descriptor: CInt, offsetBytes: Int, byteCount: Int, access: Access, sharing: Sharing, options: Options = .none,
+        flags: MapFlags = .none, subject: String
     ) throws(IPCError) {
+        self = try Self.mapping(
+            descriptor, offsetBytes, byteCount, access, sharing, options, flags, subject)
+    }
+
+    private static func mapping(
+        _ descriptor: CInt, _ offsetBytes: Int, _ byteCount: Int, _ access: Access, _ sharing: Sharing,
+        _ options: Options, _ flags: MapFlags, _ subject: String
+    ) throws(IPCError) -> MappedRegion {
+        let all = flags.union(options.flags).union(sharing == .shared ? .shared : .privateCopy)
+        let region: MappedRegion
         do throws(Errno) {
             // SAFETY: a new mapping; nobody else knows of it.
-            unsafe base = try unsafe sysMap(
-                descriptor, offset: offsetBytes, byteCount: byteCount,
-                protection: access == .readOnly ? .read : [.read, .write], flags: flags)
+            let base = try unsafe sysMap(
+                descriptor, offset: offsetBytes, byteCount: byteCount, protection: access.protection, flags: all)
+            region = unsafe MappedRegion(
+                adopting: base, byteCount: byteCount, access: access, attachment: .mapped, sharing: sharing,
+                offsetBytes: offsetBytes)
         } catch {
-            throw IPCError(error, "mmap", subject, hint: Self.hint(error, offsetBytes, byteCount))
+            throw IPCError(error, "mmap", subject, hint: hint(error, offsetBytes, byteCount))
         }
-        self.byteCount = byteCount
-        self.access = access
-        attachment = .mapped
+        if options.contains(.notInherited) { try region.advise(.notInherited) }
+        if options.contains(.notDumped) { try region.advise(.notDumped) }
+        if options.contains(.locked) { try region.lockInMemory() }
+        return region
     }
 
     /// Takes over a range that somebody else has mapped.
     ///
     /// - Safety: nobody else unmaps it.
     @unsafe
-    package init(adopting base: UnsafeMutableRawPointer, byteCount: Int, access: Access, attachment: Attachment) {
+    package init(
+        adopting base: UnsafeMutableRawPointer, byteCount: Int, access: Access, attachment: Attachment,
+        sharing: Sharing = .shared, offsetBytes: Int = 0
+    ) {
         // SAFETY: the caller promises it.
         unsafe self.base = base
         self.byteCount = byteCount
         self.access = access
         self.attachment = attachment
+        self.sharing = sharing
+        self.offsetBytes = offsetBytes
+    }
+
+    /// Attaches a System V segment whose size is known.
+    static func attaching(_ id: Int32, byteCount: Int, _ access: Access) throws(Errno) -> MappedRegion {
+        // SAFETY: the attachment is new; the region is the only one to end it.
+        unsafe MappedRegion(
+            adopting: try sysAttachSegment(id, readOnly: access == .readOnly), byteCount: byteCount, access: access,
+            attachment: .systemV)
     }
 
     /// Memory without an object, shared with children that are forked; zero at first.
-    public static func anonymous(byteCount: Int) throws(IPCError) -> MappedRegion {
+    ///
+    /// - Parameters:
+    ///   - byteCount: at least 1; with `.hugePages` a multiple of their size.
+    ///   - sharing: `.privateCopy` is memory of this process alone, of which a forked child has a copy.
+    ///   - options: what else it is asked for.
+    /// - Throws: as ``init(_:offsetBytes:byteCount:access:sharing:options:subject:)``.
+    ///
+    /// The corresponding C function is `mmap(2)` with `MAP_ANONYMOUS`.
+    public static func anonymous(
+        byteCount: Int, sharing: Sharing = .shared, options: Options = .none
+    ) throws(IPCError) -> MappedRegion {
         try MappedRegion(
-            descriptor: -1, offsetBytes: 0, byteCount: byteCount, access: .readWrite, flags: [.shared, .anonymous],
-            subject: "anonymous memory")
+            descriptor: -1, offsetBytes: 0, byteCount: byteCount, access: .readWrite, sharing: sharing,
+            options: options, flags: .anonymous, subject: "anonymous memory")
     }
 
     deinit {
@@ -134,14 +163,24 @@ public struct MappedRegion: ~Copyable, @unchecked Sendable {
             "the offset \(offsetBytes) is not a multiple of the page size, \(pageSizeBytes)"
         case .permissionDenied: "the descriptor was not opened for this access, or cannot be mapped at all"
         case .notPermitted: "a seal of the object forbids a writable mapping"
-        case .noMemory: "\(byteCount) bytes exceed RLIMIT_AS, or the process has too many mappings (vm.max_map_count)"
+        case .noMemory: noMemoryHint(byteCount)
         default: ""
         }
     }
+
+    private static func noMemoryHint(_ byteCount: Int) -> String {
+        let limit = sysMemoryLimit(.addressSpace).map { "RLIMIT_AS is \($0) bytes" } ?? "RLIMIT_AS is unlimited"
+        return "\(byteCount) bytes more do not fit: \(limit), and \(KernelLimit.sentence("vm/max_map_count")) mappings"
+    }
 }
 
+// MARK: Views
+
 extension MappedRegion {
-    /// The bytes as they are now; others may change them while they are looked at.
+    /// The bytes in place.
+    ///
+    /// Others may change them while they are looked at: two looks at one byte may differ. What decides something is
+    /// copied once (``load(_:at:)``, ``copyBytes(into:at:)``) and looked at in the copy.
     public var bytes: Span<UInt8> {
         @_lifetime(borrow self)
         get {
@@ -149,5 +188,149 @@ extension MappedRegion {
             let span = unsafe Span<UInt8>(_unsafeStart: base.assumingMemoryBound(to: UInt8.self), count: byteCount)
             return unsafe _overrideLifetime(span, borrowing: self)
         }
+    }
+
+    /// The bytes in place, to be written; exclusive among the users of this value, not among processes.
+    ///
+    /// The region must not be read-only; that is a precondition.
+    public var mutableBytes: MutableSpan<UInt8> {
+        @_lifetime(&self)
+        mutating get {
+            precondition(access == .readWrite, "the region is mapped read-only")
+            // SAFETY: as in `bytes`; the region is mapped for writing.
+            let span = unsafe MutableSpan<UInt8>(
+                _unsafeStart: base.assumingMemoryBound(to: UInt8.self), count: byteCount)
+            return unsafe _overrideLifetime(span, mutating: &self)
+        }
+    }
+}
+
+// MARK: Control
+
+extension MappedRegion {
+    /// Makes the mapping longer or shorter; it may move.
+    ///
+    /// The object does not change: who grows grows the object first, who follows asks for its size first
+    /// (``MappableObject/remap(_:)``).
+    ///
+    /// - Parameter newByteCount: at least 1.
+    /// - Throws: ``IPCError/Code/outOfMemory`` (ENOMEM); ``IPCError/Code/wouldBlock`` (EAGAIN) if more would be locked in
+    ///   memory than RLIMIT_MEMLOCK allows; ``IPCError/Code/unsupported`` for a System V segment. The mapping then is as it was.
+    ///
+    /// The corresponding C function is `mremap(2)`.
+    public mutating func resize(to newByteCount: Int) throws(IPCError) {
+        guard attachment == .mapped else {
+            throw IPCError(
+                code: .unsupported, call: "mremap", subject: "mapped memory",
+                hint: "a System V segment has one size for ever")
+        }
+        do throws(Errno) {
+            // SAFETY: mutating is exclusive: nothing shows the old place.
+            unsafe base = try unsafe sysRemap(base, byteCount: byteCount, to: newByteCount)
+        } catch { throw IPCError(error, "mremap", "mapped memory", hint: Self.hint(error, 0, newByteCount)) }
+        byteCount = newByteCount
+    }
+
+    /// Takes away or gives the right to write.
+    ///
+    /// - Throws: ``IPCError/Code/permissionDenied`` (EACCES) if the object was not opened for it or a seal forbids it.
+    ///
+    /// The corresponding C function is `mprotect(2)`.
+    public mutating func protect(_ newAccess: Access) throws(IPCError) {
+        do throws(Errno) {
+            // SAFETY: mutating is exclusive: nobody has a mutable view.
+            try unsafe sysProtect(base, byteCount: byteCount, newAccess.protection)
+        } catch {
+            throw IPCError(
+                error, "mprotect", "mapped memory", hint: "the object was opened for reading, or a seal forbids writing"
+            )
+        }
+        access = newAccess
+    }
+
+    /// Writes changes back to the file that is mapped.
+    ///
+    /// - Parameters:
+    ///   - mode: when the call returns, and who else is told.
+    ///   - range: a part that begins at a page; nil is all.
+    /// - Throws: ``IPCError/Code/invalidArgument`` (EINVAL) for a part that begins within a page;
+    ///   ``IPCError/Code/busy`` (EBUSY) for `.invalidate` of locked memory; ``IPCError/Code/system`` (EIO).
+    ///
+    /// The corresponding C function is `msync(2)`.
+    public func synchronize(
+        _ mode: SynchronizationMode = .synchronous, range: Range<Int>? = nil
+    ) throws(IPCError) {
+        let range = checked(range)
+        do throws(Errno) {
+            // SAFETY: the part lies in the mapping.
+            try unsafe sysSynchronize(base + range.lowerBound, byteCount: range.count, flags: mode.flags)
+        } catch {
+            let hint =
+                error == .resourceBusy
+                ? "a part of it is locked in memory" : "the part must begin at a multiple of \(pageSizeBytes)"
+            throw IPCError(error, "msync", "mapped memory", hint: hint)
+        }
+    }
+
+    /// Tells the kernel how memory is going to be used, or asks it to do something about it.
+    ///
+    /// - Parameters:
+    ///   - advice: what it is told.
+    ///   - range: a part that begins at a page; nil is all.
+    /// - Throws: ``IPCError/Code/invalidArgument`` (EINVAL) if this memory or kernel does not know the advice;
+    ///   ``IPCError/Code/truncated`` (EFAULT) if a page that was to be brought in is beyond the object's end or has no room.
+    ///
+    /// The corresponding C function is `madvise(2)`.
+    public func advise(_ advice: Advice, range: Range<Int>? = nil) throws(IPCError) {
+        let range = checked(range)
+        do throws(Errno) {
+            // SAFETY: the part lies in the mapping; contents are never invalid, bytes are bytes.
+            try unsafe sysAdvise(base + range.lowerBound, byteCount: range.count, advice.number)
+        } catch {
+            guard error != .badAddress else {
+                throw IPCError(
+                    code: .truncated, call: "madvise", errno: error, subject: "mapped memory",
+                    hint: "a page is beyond the end of the object, or its file system is full")
+            }
+            throw IPCError(
+                error, "madvise", "mapped memory", hint: "this memory or this kernel does not know \(advice)")
+        }
+    }
+
+    /// Keeps memory from being swapped out, until ``unlockFromMemory(range:)`` or the end of the mapping.
+    ///
+    /// - Throws: ``IPCError/Code/outOfMemory`` (ENOMEM) with RLIMIT_MEMLOCK and its value;
+    ///   ``IPCError/Code/permissionDenied`` (EPERM) if that is 0; ``IPCError/Code/wouldBlock`` (EAGAIN) if a page
+    ///   could not be brought in.
+    ///
+    /// The corresponding C function is `mlock(2)`.
+    public func lockInMemory(range: Range<Int>? = nil) throws(IPCError) {
+        let range = checked(range)
+        do throws(Errno) {
+            // SAFETY: the part lies in the mapping.
+            try unsafe sysLockMemory(base + range.lowerBound, byteCount: range.count)
+        } catch {
+            let limit = sysMemoryLimit(.lockedMemory).map { "\($0) bytes" } ?? "unlimited"
+            throw IPCError(
+                error, "mlock", "mapped memory",
+                hint: "\(range.count) bytes were to be locked; RLIMIT_MEMLOCK is \(limit)")
+        }
+    }
+
+    /// Lets memory be swapped out again.
+    ///
+    /// The corresponding C function is `munlock(2)`.
+    public func unlockFromMemory(range: Range<Int>? = nil) throws(IPCError) {
+        let range = checked(range)
+        do throws(Errno) {
+            // SAFETY: the part lies in the mapping.
+            try unsafe sysUnlockMemory(base + range.lowerBound, byteCount: range.count)
+        } catch { throw IPCError(error, "munlock", "mapped memory") }
+    }
+
+    private func checked(_ range: Range<Int>?) -> Range<Int> {
+        guard let range else { return 0..<byteCount }
+        precondition(range.lowerBound >= 0 && range.upperBound <= byteCount, "\(range) is not within the region")
+        return range
     }
 }

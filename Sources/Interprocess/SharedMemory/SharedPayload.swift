@@ -3,7 +3,7 @@
 /// A type whose values may lie in memory that several processes map.
 ///
 /// The conforming type promises what the compiler cannot check: a fixed layout without pointers or references, and every
-/// pattern of bits is a valid value. Integers, floating point, SIMD vectors, `InlineArray` and structs of these qualify;
+/// pattern of bits is a valid value. Integers, floating point, `InlineArray` and structs of these and of SIMD vectors qualify;
 /// `Bool`, enumerations, optionals, strings, arrays and classes do not: a peer could write a pattern that is no value.
 ///
 /// ```swift
