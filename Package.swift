@@ -43,6 +43,7 @@ var tests: [String] = [
     "InterprocessTests",
     "InterprocessTestKitTests",
     "InterprocessInspectionTests",
+    "InterprocessStructuresTests",
     "CommandTests",
     "TidyTests",
 ]
@@ -92,6 +93,7 @@ let package = Package(
             name: "Interprocess",
             dependencies: ["InterprocessSyscalls", system],
             swiftSettings: settings),
+        .target(name: "InterprocessStructures", swiftSettings: settings),
         .target(
             name: "InterprocessInspection",
             dependencies: ["Interprocess", "InterprocessSyscalls", system],
@@ -112,7 +114,8 @@ let package = Package(
                 name: $0,
                 dependencies: [
                     "Interprocess", "InterprocessSyscalls", "InterprocessInspection", "InterprocessTestKit", system,
-                ] + (withCommand ? ["ipc"] : []),
+                ] + (withCommand ? ["ipc"] : [])
+                    + ($0 == "InterprocessStructuresTests" ? ["InterprocessStructures"] : []),
                 sources: chosenFolders[$0].flatMap { $0.isEmpty ? nil : $0 },
                 // What the README shows is compiled as its readers would compile it.
                 swiftSettings: $0 == "DocumentationTests" ? [.swiftLanguageMode(.v6)] : testSettings)

@@ -49,6 +49,8 @@ import Testing
         #expect(findings(Rules.imports, "Sources/Interprocess/A.swift", "package import Glibc") == 1)
         #expect(findings(Rules.imports, "Sources/Interprocess/A.swift", "public import SystemPackage") == 0)
         #expect(findings(Rules.imports, "Sources/InterprocessSyscalls/A.swift", "import Interprocess") == 1)
+        #expect(findings(Rules.imports, "Sources/InterprocessStructures/A.swift", "import SystemPackage") == 1)
+        #expect(findings(Rules.imports, "Sources/InterprocessStructures/A.swift", "import Synchronization") == 0)
         #expect(findings(Rules.imports, "Tests/X/A.swift", "import Foundation") == 1)
         #expect(findings(Rules.imports, "Sources/ipc/A.swift", "// an import Foundation in words") == 0)
     }
@@ -56,6 +58,7 @@ import Testing
     @Test func unexplainedOrMisplacedUnsafetyIsFound() {
         #expect(findings(Rules.unsafety, "Sources/Interprocess/A.swift", "let a = unsafe b()") == 1)
         #expect(findings(Rules.unsafety, "Sources/InterprocessSyscalls/A.swift", "let a = unsafe b()") == 1)
+        #expect(findings(Rules.unsafety, "Sources/InterprocessStructures/A.swift", "let a = unsafe b()") == 1)
         #expect(
             findings(Rules.unsafety, "Sources/InterprocessSyscalls/A.swift", "// SAFETY: so\nlet a = unsafe b()") == 0)
         #expect(

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// How the page is laid out that one publisher and one reader share.
+///
+/// ```
+/// the reader's line, at 128 × stagger
+///   0  released   UInt64   position up to which a lossless reader has done
+///   8  pin        UInt64   position that a lossy reader reads in place; all ones: none
+///  16  sleeps     UInt64   a count, odd while the reader sleeps
+///  24  spaceBell  UInt32   rung when the reader has made room
+/// the publisher's line, at 2048 + 128 × stagger
+///   0  waits      UInt64   a count, odd while the publisher waits for room
+///   8  evicted    UInt64   1 once the reader is put out
+///  16  doorbell   UInt32   rung when there is something to read
+/// ```
+///
+/// Each side writes its own line and reads the other's; neither ever reads back what it has written itself, since the
+/// other could have changed it. The stagger spreads the lines of different readers over the sets of the cache.
+@frozen @usableFromInline
+package struct PairLayout: Sendable, Equatable {
+    /// Of the region.
+    package static let regionBytes = 4096
+    /// How many different places there are.
+    package static let staggers = 16
+    /// No position: positions are multiples of 64.
+    @inlinable package static var noPin: UInt64 { .max }
+
+    static let releasedOffset = 0
+    static let pinOffset = 8
+    static let sleepsOffset = 16
+    static let spaceBellOffset = 24
+    static let publisherLineOffset = 2048
+    static let waitsOffset = 0
+    static let evictedOffset = 8
+    static let doorbellOffset = 16
+
+    @usableFromInline package let stagger: Int
+
+    /// Nil for a stagger that cannot be: it may come from another process.
+    package init?(stagger: Int) {
+        guard stagger >= 0, stagger < Self.staggers else { return nil }
+        self.stagger = stagger
+    }
+
+    var readerLine: Int { stagger * 128 }
+    var publisherLine: Int { Self.publisherLineOffset + stagger * 128 }
+}
+
+/// The words of the page that one publisher and one reader share.
+///
+/// Ownership: borrows the memory; whoever makes one keeps it mapped while it is used.
+@frozen @usableFromInline
+package struct PairPage: Sendable {
+    @usableFromInline package let released: SharedWord
+    @usableFromInline package let pin: SharedWord
+    @usableFromInline package let sleeps: SharedWord
+    @usableFromInline package let spaceBell: SharedBell
+    @usableFromInline package let waits: SharedWord
+    @usableFromInline package let evicted: SharedWord
+    @usableFromInline package let doorbell: SharedBell
+
+    /// - Safety: `PairLayout.regionBytes` bytes at `region` are mapped for writing, aligned to 64 bytes, while this is used.
+    @unsafe
+    package init(_ region: UnsafeMutableRawPointer, _ layout: PairLayout) {
+        // SAFETY: every offset lies within the region for every stagger.
+        let reader = unsafe region + layout.readerLine
+        let publisher = unsafe region + layout.publisherLine
+        unsafe released = SharedWord(reader + PairLayout.releasedOffset)
+        unsafe pin = SharedWord(reader + PairLayout.pinOffset)
+        unsafe sleeps = SharedWord(reader + PairLayout.sleepsOffset)
+        unsafe spaceBell = SharedBell(reader + PairLayout.spaceBellOffset)
+        unsafe waits = SharedWord(publisher + PairLayout.waitsOffset)
+        unsafe evicted = SharedWord(publisher + PairLayout.evictedOffset)
+        unsafe doorbell = SharedBell(publisher + PairLayout.doorbellOffset)
+    }
+}

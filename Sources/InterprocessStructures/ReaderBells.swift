@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Which readers may sleep, in memory of the publisher's process: looked at after every commit.
+///
+/// ```
+///   0  used     how many places have ever been in use
+///   8  silence  always 0: the count of nobody, who never sleeps
+///  64  places, of 32 bytes each
+///      0  address of the reader's count of sleeps, or of `silence`
+///      8  address of its bell
+///     16  the sleep that was rung for last
+/// ```
+///
+/// Concurrency: places are filled under the roster's mutex and read without; the address of the count is stored last. Only
+/// the log's owner rings and silences, so whoever unmaps a page after silencing its place unmaps what nobody looks at.
+@safe @frozen @usableFromInline
+struct ReaderBells: @unchecked Sendable {
+    @usableFromInline let base: UnsafeMutableRawPointer
+    @usableFromInline let count: Int
+
+    init(count: Int) {
+        // SAFETY: zeroed before anybody sees it; freed by the roster.
+        let bytes = 64 + 32 * count
+        unsafe base = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+        unsafe base.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+        self.count = count
+    }
+
+    func free() {
+        // SAFETY: the roster calls this once, at its end.
+        unsafe base.deallocate()
+    }
+
+    @inlinable @inline(__always)
+    var used: SharedWord {
+        // SAFETY: within the allocation.
+        unsafe SharedWord(base)
+    }
+
+    @inlinable @inline(__always)
+    func word(_ index: Int, _ field: Int) -> SharedWord {
+        // SAFETY: an index below `count`, a field below 4.
+        unsafe SharedWord(base + (64 &+ 32 &* index &+ 8 &* field))
+    }
+
+    /// The count of sleeps of the reader at `index`, or one that is always even.
+    @inlinable @inline(__always)
+    func sleeps(_ index: Int) -> SharedWord {
+        // SAFETY: an address that was made from a pointer, to a page that is mapped until its place has been silenced.
+        unsafe SharedWord(
+            UnsafeMutableRawPointer(bitPattern: UInt(word(index, 0).loadAcquire())).unsafelyUnwrapped)
+    }
+
+    /// Rings for the sleep that shows in `seen`, unless that was done.
+    @inlinable @inline(never)
+    func ring(_ index: Int, _ seen: UInt64) -> Bool {
+        let rung = word(index, 2)
+        if rung.loadRelaxed() == seen { return false }
+        rung.storeRelaxed(seen)
+        bell(index).ring()
+        return true
+    }
+
+    @inlinable
+    func bell(_ index: Int) -> SharedBell {
+        // SAFETY: stored before the address of the count, which the caller has loaded.
+        unsafe SharedBell(UnsafeMutableRawPointer(bitPattern: UInt(word(index, 1).loadRelaxed())).unsafelyUnwrapped)
+    }
+
+    func hang(_ page: PairPage, at index: Int) {
+        // SAFETY: addresses only.
+        word(index, 1).storeRelaxed(unsafe UInt64(UInt(bitPattern: page.doorbell.address)))
+        word(index, 2).storeRelaxed(0)
+        word(index, 0).storeRelease(unsafe UInt64(UInt(bitPattern: page.sleeps.address)))
+        if used.loadRelaxed() <= UInt64(index) { used.storeRelease(UInt64(index) + 1) }
+    }
+
+    func silence(_ index: Int) {
+        // SAFETY: the address of a word of this allocation.
+        word(index, 0).storeRelease(unsafe UInt64(UInt(bitPattern: base + 8)))
+    }
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The sleeper's half of the sleep protocol.
+///
+/// ```
+/// wait.prepare(…)       reads the bell, says that it sleeps, fence          (or: the caller's membarrier(2))
+/// look again            something there: wait.leave(), done
+/// FUTEX_WAIT(bell, d)   the caller's system call
+/// wait.leave()          on every way out; another wait begins with prepare again
+/// ```
+///
+/// What only this process knows (a peer's death, a cancellation) is stored before the bell is rung and tested after
+/// ``prepare(isFenced:)``.
+@frozen @usableFromInline
+package struct SleepingSide: ~Copyable, Sendable {
+    /// Odd while this side sleeps; this side stores, the other loads.
+    @usableFromInline package let count: SharedWord
+    /// Rung by the other side; this side loads, and rings it for itself.
+    @usableFromInline package let bell: SharedBell
+    /// What is in `count`, unless the other side spoilt it.
+    @usableFromInline var own: UInt64 = 0
+
+    package init(count: SharedWord, bell: SharedBell) {
+        self.count = count
+        self.bell = bell
+    }
+
+    /// What to do after ``prepare(isFenced:)`` and before looking again.
+    package struct Preparation: Sendable, Equatable {
+        /// What the wait expects to find in the bell.
+        package let expected: UInt32
+        /// Whether `membarrier(2)` is to be called before looking again.
+        package let needsProcessBarrier: Bool
+    }
+
+    package var isPrepared: Bool { own & 1 == 1 }
+
+    /// Announces the sleep. Whatever is looked at from now on (after the process barrier where one is needed) is either seen
+    /// or rung for.
+    ///
+    /// - Parameter isFenced: whether the other side has a fence between its news and its look at the count.
+    package mutating func prepare(isFenced: Bool) -> Preparation {
+        // A wait again at the same odd value would lose the next ring.
+        leave()
+        let expected = bell.read()
+        own &+= 1
+        count.storeRelease(own)
+        SharedFence.full()
+        return Preparation(expected: expected, needsProcessBarrier: !isFenced)
+    }
+
+    /// Does not sleep any more, whatever ended it.
+    package mutating func leave() {
+        guard isPrepared else { return }
+        own &+= 1
+        count.storeRelease(own)
+    }
+}
+
+/// The other half: who has news and rings for a sleeper, once for each sleep.
+@frozen @usableFromInline
+package struct RingingSide: Sendable {
+    /// The sleeper's count.
+    @usableFromInline let count: SharedWord
+    /// The sleeper's bell.
+    @usableFromInline package let bell: SharedBell
+    /// The sleep that was rung for last: a sleeper that is stopped or dead costs two system calls, not one a message.
+    @usableFromInline var rung: UInt64 = 0
+
+    @inlinable
+    package init(count: SharedWord, bell: SharedBell) {
+        self.count = count
+        self.bell = bell
+    }
+
+    /// Whether to wake the sleeper (`FUTEX_WAKE` on the bell, which has been rung). Called after every piece of news; in the
+    /// fenced mode after ``SharedFence/full()``.
+    @inlinable @inline(__always)
+    package mutating func mustWake() -> Bool {
+        let seen = count.loadAfterStores()
+        if _fastPath(seen & 1 == 0) { return false }
+        return mustWake(seen)
+    }
+
+    @inlinable @inline(never)
+    mutating func mustWake(_ seen: UInt64) -> Bool {
+        if seen == rung { return false }
+        rung = seen
+        bell.ring()
+        return true
+    }
+}
