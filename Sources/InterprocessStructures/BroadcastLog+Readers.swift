@@ -7,8 +7,12 @@ extension BroadcastLog {
     /// Called from 0 on after each commit, or once after a batch of them, and after ``end()``.
     @inlinable @inline(__always)
     package mutating func nextSleeper(from index: Int) -> Int {
-        if isFenced && index == 0 { SharedFence.full() }
-        let used = Int(truncatingIfNeeded: bells.used.loadAfterStores())
+        var word = bells.used.loadAfterStores()
+        if _slowPath(word & ReaderBells.fenced != 0) && index == 0 {
+            SharedFence.full()
+            word = bells.used.loadRelaxed()
+        }
+        let used = Int(truncatingIfNeeded: word & ~ReaderBells.fenced)
         var index = index
         while index < used {
             let seen = bells.sleeps(index).loadRelaxed()

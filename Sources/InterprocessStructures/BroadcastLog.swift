@@ -40,8 +40,6 @@ package struct BroadcastLog: ~Copyable, Sendable {
     @usableFromInline var dirty: UInt64
     /// Position of the oldest intact record: what `floorWord` says.
     @usableFromInline var floor: UInt64
-    /// Whether there is a fence after each commit, instead of a process barrier before each sleep.
-    @usableFromInline let isFenced: Bool
     /// What ``roster`` holds of its readers for ``nextSleeper(from:)``.
     @usableFromInline let bells: ReaderBells
     /// The readers; joiners enter here.
@@ -52,7 +50,8 @@ package struct BroadcastLog: ~Copyable, Sendable {
     /// - Parameters:
     ///   - region: `layout.regionBytes` of memory, zeroed; this formats it.
     ///   - maximumReaders: how many readers there may be at once.
-    ///   - isFenced: true where readers, or this process, cannot call `membarrier(2)`: a full fence follows each commit.
+    ///   - isFenced: whether a full fence follows each commit: true where this process cannot call `membarrier(2)`. Else that
+    ///     begins with the first reader that needs it.
     ///
     /// - Safety: the region is mapped for writing, aligned to 64 bytes, and nobody else uses it yet.
     @unsafe
@@ -66,7 +65,7 @@ package struct BroadcastLog: ~Copyable, Sendable {
         // SAFETY: the caller promises a region of this size.
         unsafe layout.format(region, origin: origin)
         let ring = unsafe RingMemory(region + LogLayout.ringOffset, capacity: layout.capacity)
-        let roster = ReaderRoster(ring, layout, maximumReaders: maximumReaders, origin: origin)
+        let roster = ReaderRoster(ring, layout, maximumReaders: maximumReaders, isFenced: isFenced, origin: origin)
         self.roster = roster
         bells = roster.bells
         self.ring = ring
@@ -82,7 +81,6 @@ package struct BroadcastLog: ~Copyable, Sendable {
         clean = limit
         dirty = head
         floor = origin.position
-        self.isFenced = isFenced
     }
 
     /// Sequence number of the next record.

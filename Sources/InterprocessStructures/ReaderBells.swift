@@ -3,7 +3,7 @@
 /// Which readers may sleep, in memory of the publisher's process: looked at after every commit.
 ///
 /// ```
-///   0  used     how many places have ever been in use
+///   0  used     how many places have ever been in use, and the bit `fenced`
 ///   8  silence  always 0: the count of nobody, who never sleeps
 ///  64  places, of 32 bytes each
 ///      0  address of the reader's count of sleeps, or of `silence`
@@ -18,12 +18,16 @@ struct ReaderBells: @unchecked Sendable {
     @usableFromInline let base: UnsafeMutableRawPointer
     @usableFromInline let count: Int
 
-    init(count: Int) {
+    /// A full fence follows each commit.
+    @inlinable static var fenced: UInt64 { 1 << 63 }
+
+    init(count: Int, isFenced: Bool) {
         // SAFETY: zeroed before anybody sees it; freed by the roster.
         let bytes = 64 + 32 * count
         unsafe base = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
         unsafe base.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
         self.count = count
+        if isFenced { used.storeRelaxed(Self.fenced) }
     }
 
     func free() {
@@ -72,7 +76,15 @@ struct ReaderBells: @unchecked Sendable {
         word(index, 1).storeRelaxed(unsafe UInt64(UInt(bitPattern: page.doorbell.address)))
         word(index, 2).storeRelaxed(0)
         word(index, 0).storeRelease(unsafe UInt64(UInt(bitPattern: page.sleeps.address)))
-        if used.loadRelaxed() <= UInt64(index) { used.storeRelease(UInt64(index) + 1) }
+        let word = used.loadRelaxed()
+        if word & ~Self.fenced <= UInt64(index) { used.storeRelease(word & Self.fenced | (UInt64(index) + 1)) }
+    }
+
+    /// Returns whether that is new.
+    func beginFencing() -> Bool {
+        let word = used.loadRelaxed()
+        used.storeRelease(word | Self.fenced)
+        return word & Self.fenced == 0
     }
 
     func silence(_ index: Int) {

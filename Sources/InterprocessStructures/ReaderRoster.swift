@@ -12,9 +12,9 @@ package final class ReaderRoster: Sendable {
     private let layout: LogLayout
     private let desk: Mutex<ReaderDesk>
 
-    init(_ ring: RingMemory, _ layout: LogLayout, maximumReaders: Int, origin: LogOrigin) {
+    init(_ ring: RingMemory, _ layout: LogLayout, maximumReaders: Int, isFenced: Bool, origin: LogOrigin) {
         precondition(maximumReaders >= 1, "a log has room for a reader")
-        bells = ReaderBells(count: maximumReaders)
+        bells = ReaderBells(count: maximumReaders, isFenced: isFenced)
         self.ring = ring
         self.layout = layout
         desk = Mutex(ReaderDesk(bells, origin))
@@ -35,17 +35,22 @@ package final class ReaderRoster: Sendable {
         package let index: Int
         package let position: UInt64
         package let sequence: UInt64
+        /// This process calls `membarrier(2)` (`PRIVATE_EXPEDITED`) before it tells the reader: the commit under way is one
+        /// without a fence.
+        package let needsProcessBarrier: Bool
     }
 
     /// Enters a reader: from now on it holds the publisher back (lossless or while it pins) and is rung for.
     ///
-    /// Any thread of the publisher's process. If the log is not fenced and the reader will not call `membarrier(2)`, then
-    /// this process does (`PRIVATE_EXPEDITED`), after this and before the reader is told: else the commit under way would
-    /// miss the reader.
+    /// Any thread of the publisher's process.
     ///
+    /// - Parameter needsFences: whether the reader cannot call `membarrier(2)` before it sleeps. From then on each commit
+    ///   fences.
     /// - Parameter page: freshly zeroed memory that the reader maps too. Stays mapped until ``BroadcastLog/remove(_:)``.
     /// - Returns: nil if there are as many readers as there may be.
-    package func enter(_ page: PairPage, isLossless: Bool, history: History) -> Entry? {
+    package func enter(
+        _ page: PairPage, isLossless: Bool, history: History, needsFences: Bool = false
+    ) -> Entry? {
         desk.withLock { desk in
             guard let index = desk.freeIndex() else { return nil }
             let start = start(history, floor: desk.floor, sequence: desk.floorSequence)
@@ -54,7 +59,9 @@ package final class ReaderRoster: Sendable {
             page.released.storeRelease(start.position)
             desk.slots[index] = ReaderDesk.Slot(page, isLossless: isLossless, start: start.position)
             bells.hang(page, at: index)
-            return Entry(index: index, position: start.position, sequence: start.sequence)
+            return Entry(
+                index: index, position: start.position, sequence: start.sequence,
+                needsProcessBarrier: needsFences && bells.beginFencing())
         }
     }
 

@@ -31,6 +31,13 @@ final class GuardedMemory: @unchecked Sendable {
         view = starts[1] + page + mapped - byteCount
     }
 
+    /// A page that stays to the end of the process.
+    static func kept() -> GuardedMemory {
+        let memory = GuardedMemory(PairLayout.regionBytes)
+        _ = Unmanaged.passRetained(memory)
+        return memory
+    }
+
     deinit {
         for start in starts { munmap(start, mapped + 2 * pageSizeBytes) }
     }

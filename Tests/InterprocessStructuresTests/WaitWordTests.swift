@@ -122,6 +122,24 @@ import Testing
         }
     }
 
+    @Test func aLogTurnsToFencesOnce() throws {
+        let scene = Scene.fixed()
+        let pairs = (0..<3).map { PairPage(GuardedMemory.kept().base, PairLayout(stagger: $0)!) }
+        let entries = try zip(pairs, [false, true, true]).map { pair, needsFences in
+            try #require(
+                scene.log.roster.enter(pair, isLossless: false, history: .none, needsFences: needsFences))
+        }
+        #expect(entries.map(\.needsProcessBarrier) == [false, true, false])
+        for pair in pairs { pair.sleeps.storeRelaxed(1) }
+        #expect(scene.send("x"))
+        #expect(scene.nextSleeper() == 0 && scene.nextSleeper(from: 1) == 1 && scene.nextSleeper(from: 2) == 2)
+        #expect(scene.nextSleeper() == -1)
+        let fenced = Scene(scene.layout, isFenced: true)
+        let pair = PairPage(GuardedMemory.kept().base, PairLayout(stagger: 0)!)
+        let entry = fenced.log.roster.enter(pair, isLossless: true, history: .none, needsFences: true)
+        #expect(entry?.needsProcessBarrier == false)
+    }
+
     /// A place that another takes over owes the new one its first ring.
     @Test func aNewReaderIsRungForLikeThoseBefore() throws {
         let scene = Scene.fixed()

@@ -96,9 +96,11 @@ import Testing
 
     @Test func whoIsEnteredIsRungFor() {
         holds("entering, always fenced", memory: [0, 0, 0, 0], joining(alwaysFenced: true, joinerHasBarrier: false))
-        holds("entering, barrier", memory: [0, 0, 0, 0], joining(alwaysFenced: false, joinerHasBarrier: true))
+        holds(
+            "entering, fenced on demand behind a barrier", memory: [0, 0, 0, 0],
+            joining(alwaysFenced: false, joinerHasBarrier: true))
         breaks(
-            "entering, fenced on demand", in: [.totalStoreOrder, .partialStoreOrder], memory: [0, 0, 0, 0],
+            "entering, fenced on demand, no barrier", in: [.totalStoreOrder, .partialStoreOrder], memory: [0, 0, 0, 0],
             joining(alwaysFenced: false, joinerHasBarrier: false))
     }
 
