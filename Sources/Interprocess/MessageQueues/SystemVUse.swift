@@ -2,7 +2,33 @@
 import InterprocessSyscalls
 public import SystemPackage
 
-/// One use of a System V queue: a shared lock on a small file named after the queue's id.
+/// What is counted: the objects of either kind have ids of their own.
+enum SystemVUsed: String, Sendable {
+    case messageQueue = "sysv-msg"
+    case semaphoreSet = "sysv-sem"
+
+    func remove(_ id: Int32) throws(Errno) {
+        switch self {
+        case .messageQueue: try sysMessageQueueRemove(id)
+        case .semaphoreSet: try sysSemaphoreSetRemove(id)
+        }
+    }
+
+    /// Not being allowed to look at it is no sign that it is gone.
+    func isThere(_ id: Int32) -> Bool {
+        do throws(Errno) {
+            switch self {
+            case .messageQueue: _ = try sysMessageQueueState(id)
+            case .semaphoreSet: _ = try sysSemaphoreSetState(id)
+            }
+        } catch {
+            return error != .invalidArgument && error != .identifierRemoved
+        }
+        return true
+    }
+}
+
+/// One use of a System V queue or set: a shared lock on a small file named after the object's id.
 ///
 /// Who can take the lock alone is the only one: at the end that is the last user, who removes the queue; at
 /// the start it is who finds a file that killed users left behind. The kernel drops the locks of a process
@@ -12,6 +38,7 @@ struct SystemVUse: ~Copyable, Sendable {
     private let file: OwnedDescriptor
     private let path: FilePath
     private let id: Int32
+    private let kind: SystemVUsed
 
     /// Becomes a user.
     ///
@@ -19,20 +46,20 @@ struct SystemVUse: ~Copyable, Sendable {
     ///   earlier queue.
     /// - Returns: nil if the queue is gone, which includes that its last user was killed and it has been removed now.
     static func join(
-        _ id: Int32, in directory: FilePath?, isCreator: Bool, _ subject: String
+        _ id: Int32, kind: SystemVUsed = .messageQueue, in directory: FilePath?, isCreator: Bool, _ subject: String
     ) throws(IPCError) -> SystemVUse? {
         let directory = try SystemVUseDirectory.open(directory)
-        let path = directory.appending(SystemVUseDirectory.fileName(id))
+        let path = directory.appending(SystemVUseDirectory.fileName(id, kind))
         do throws(Errno) {
             while true {
                 let file = try openFile(path)
                 if try lockAlone(file.rawValue) {
                     guard isNamed(file.rawValue, path) else { continue }
                     if !isCreator, try sysStatus(file.rawValue).size > 0 {
-                        discard(id, path)
+                        discard(id, kind, path)
                         return nil
                     }
-                    try mark(file.rawValue, id)
+                    try mark(file.rawValue, id, kind)
                 } else {
                     try sysDescriptionLock(file.rawValue, .shared, wait: true)
                     guard isNamed(file.rawValue, path) else { continue }
@@ -44,14 +71,14 @@ struct SystemVUse: ~Copyable, Sendable {
                     }
                 }
                 try sysDescriptionLock(file.rawValue, .shared, wait: false)
-                let use = SystemVUse(file: file, path: path, id: id)
-                if isThere(id) { return use }
+                let use = SystemVUse(file: file, path: path, id: id, kind: kind)
+                if kind.isThere(id) { return use }
                 use.leave()
                 return nil
             }
         } catch {
-            if isCreator { try? sysMessageQueueRemove(id) }
-            throw IPCError(error, "fcntl", subject, hint: "the use of the queue is counted in \(path)")
+            if isCreator { try? kind.remove(id) }
+            throw IPCError(error, "fcntl", subject, hint: "its users are counted in \(path)")
         }
     }
 
@@ -60,17 +87,17 @@ struct SystemVUse: ~Copyable, Sendable {
         // First the own lock goes, then the attempt to be alone: of two who leave at once the later one succeeds.
         try? sysDescriptionLock(file.rawValue, .none, wait: false)
         guard (try? Self.lockAlone(file.rawValue)) == true, Self.isNamed(file.rawValue, path) else { return }
-        Self.discard(id, path)
+        Self.discard(id, kind, path)
     }
 
-    /// Removes the queue that a file stands for, if nobody uses it any more.
-    static func removeIfUnused(_ id: Int32, _ path: FilePath) -> Bool {
+    /// Removes the object that a file stands for, if nobody uses it any more.
+    static func removeIfUnused(_ id: Int32, _ kind: SystemVUsed, _ path: FilePath) -> Bool {
         guard let number = try? sysUseFileOpen(path, create: false) else { return false }
         let file = OwnedDescriptor(adopting: number)
         guard (try? lockAlone(file.rawValue)) == true, isNamed(file.rawValue, path),
             let size = try? sysStatus(file.rawValue).size, size > 0
         else { return false }
-        discard(id, path)
+        discard(id, kind, path)
         return true
     }
 
@@ -101,9 +128,9 @@ struct SystemVUse: ~Copyable, Sendable {
         return true
     }
 
-    private static func mark(_ descriptor: CInt, _ id: Int32) throws(Errno) {
+    private static func mark(_ descriptor: CInt, _ id: Int32, _ kind: SystemVUsed) throws(Errno) {
         try sysUseFileClear(descriptor)
-        let text = Array("sysv-msg:id=\(id) pid=\(sysProcessID())\n".utf8)
+        let text = Array("\(kind.rawValue):id=\(id) pid=\(sysProcessID())\n".utf8)
         _ = try sysWrite(descriptor, text.span)
     }
 
@@ -112,16 +139,9 @@ struct SystemVUse: ~Copyable, Sendable {
         return open.device == named.device && open.inode == named.inode
     }
 
-    private static func isThere(_ id: Int32) -> Bool {
-        do throws(Errno) { _ = try sysMessageQueueState(id) } catch {
-            return error != .invalidArgument && error != .identifierRemoved
-        }
-        return true
-    }
-
-    /// The file stays if the queue does: somebody who may remove it will find it.
-    private static func discard(_ id: Int32, _ path: FilePath) {
-        do throws(Errno) { try sysMessageQueueRemove(id) } catch  where error == .notPermitted { return } catch {}
+    /// The file stays if the object does: somebody who may remove it will find it.
+    private static func discard(_ id: Int32, _ kind: SystemVUsed, _ path: FilePath) {
+        do throws(Errno) { try kind.remove(id) } catch  where error == .notPermitted { return } catch {}
         try? sysUnlink(path)
     }
 }
@@ -144,19 +164,36 @@ enum SystemVUseDirectory {
     }
 
     /// Ids mean something in one IPC namespace only.
-    static func fileName(_ id: Int32) -> String { prefix + "\(id)" }
+    static func fileName(_ id: Int32, _ kind: SystemVUsed) -> String { prefix(kind) + "\(id)" }
 
-    private static var prefix: String {
+    private static func prefix(_ kind: SystemVUsed) -> String {
         let namespace = (try? sysStatus("/proc/self/ns/ipc", followLinks: true))?.inode ?? 0
-        return "sysv-msg-\(namespace)-"
+        return "\(kind.rawValue)-\(namespace)-"
     }
 
     /// The ids that files stand for.
-    static func entries(_ directory: FilePath) throws(Errno) -> [(id: Int32, path: FilePath)] {
-        let prefix = prefix
+    static func entries(_ directory: FilePath, _ kind: SystemVUsed) throws(Errno) -> [(id: Int32, path: FilePath)] {
+        let prefix = prefix(kind)
         return try sysUseDirectoryNames(directory).compactMap { name in
             guard name.hasPrefix(prefix), let id = Int32(name.dropFirst(prefix.count)) else { return nil }
             return (id, directory.appending(name))
+        }
+    }
+}
+
+extension SystemVUsed {
+    /// Removes the objects of this kind whose users were all killed; how many.
+    func removeUnused(in directory: FilePath?) throws(IPCError) -> Int {
+        let directory = try SystemVUseDirectory.open(directory)
+        do throws(Errno) {
+            var count = 0
+            for (id, path) in try SystemVUseDirectory.entries(directory, self)
+            where SystemVUse.removeIfUnused(id, self, path) {
+                count += 1
+            }
+            return count
+        } catch {
+            throw IPCError(error, "opendir", "\(directory)")
         }
     }
 }
@@ -171,15 +208,6 @@ extension SystemVMessageQueue {
     /// - Throws: ``IPCError/Code/notFound``, ``IPCError/Code/permissionDenied`` if the directory cannot be read.
     @discardableResult
     public static func removeUnused(in directory: FilePath? = nil) throws(IPCError) -> Int {
-        let directory = try SystemVUseDirectory.open(directory)
-        do throws(Errno) {
-            var count = 0
-            for (id, path) in try SystemVUseDirectory.entries(directory) where SystemVUse.removeIfUnused(id, path) {
-                count += 1
-            }
-            return count
-        } catch {
-            throw IPCError(error, "opendir", "\(directory)")
-        }
+        try SystemVUsed.messageQueue.removeUnused(in: directory)
     }
 }

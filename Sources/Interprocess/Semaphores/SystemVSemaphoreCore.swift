@@ -104,11 +104,15 @@ final class SystemVSemaphoreCore: Sendable {
 struct SystemVSemaphoreEnding: ~Copyable, Sendable {
     private let core: SystemVSemaphoreCore
     private let lifetime: SystemVSemaphoreSet.Lifetime
+    private let use: Mutex<SystemVUse?>
     private let isOver = Atomic<Bool>(false)
 
-    init(_ core: SystemVSemaphoreCore, _ lifetime: SystemVSemaphoreSet.Lifetime) {
+    init(
+        _ core: SystemVSemaphoreCore, _ lifetime: SystemVSemaphoreSet.Lifetime, _ use: consuming SystemVUse?
+    ) {
         self.core = core
         self.lifetime = lifetime
+        self.use = Mutex(use)
     }
 
     deinit {
@@ -119,7 +123,10 @@ struct SystemVSemaphoreEnding: ~Copyable, Sendable {
     func perform() throws(IPCError) {
         if isOver.exchange(true, ordering: .relaxed) { return }
         core.end()
-        guard lifetime == .removeOnClose else { return }
+        guard lifetime == .removeOnClose else {
+            use.withLock { $0.take() }?.leave()
+            return
+        }
         do throws(Errno) { try sysSemaphoreSetRemove(core.id) } catch {
             if error == .invalidArgument || error == .identifierRemoved { return }
             throw IPCError(error, "semctl", core.subject, hint: "only the set's owner and creator may remove it")

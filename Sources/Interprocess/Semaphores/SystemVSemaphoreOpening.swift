@@ -15,8 +15,16 @@ struct SystemVSemaphoreOpening {
     let values: [Int]
     let permissions: UInt32
     let readiness: SystemVSemaphoreSet.Readiness
+    let lifetime: SystemVSemaphoreSet.Lifetime
 
-    struct Opened {
+    struct Opened: ~Copyable {
+        var id: Int32
+        var count: Int
+        var wasCreated: Bool
+        var use: SystemVUse?
+    }
+
+    private struct Found {
         var id: Int32
         var count: Int
         var wasCreated: Bool
@@ -26,13 +34,30 @@ struct SystemVSemaphoreOpening {
 
     func open() throws(IPCError) -> Opened {
         try check()
+        if case .whileUsed(let directory) = lifetime { _ = try SystemVUsed.semaphoreSet.removeUnused(in: directory) }
         while true {
-            if mode == .openExisting || (mode == .openOrCreate && key.rawValue != 0), let id = try lookUp() {
-                if let opened = try find(id) { return opened }
-                continue
+            guard let found = try findOrMake() else { continue }
+            guard case .whileUsed(let directory) = lifetime else {
+                return Opened(id: found.id, count: found.count, wasCreated: found.wasCreated, use: nil)
             }
-            if let id = try create(), try make(id) { return Opened(id: id, count: values.count, wasCreated: true) }
+            let use = try SystemVUse.join(
+                found.id, kind: .semaphoreSet, in: directory, isCreator: found.wasCreated, subject)
+            // The last user may be leaving at this moment, and the set with it: then look again.
+            switch consume use {
+            case .some(let use):
+                return Opened(id: found.id, count: found.count, wasCreated: found.wasCreated, use: use)
+            case .none: continue
+            }
         }
+    }
+
+    /// Nil if what was there has just gone, or somebody else was quicker.
+    private func findOrMake() throws(IPCError) -> Found? {
+        if mode == .openExisting || (mode == .openOrCreate && key.rawValue != 0), let id = try lookUp() {
+            return try find(id)
+        }
+        guard let id = try create(), try make(id) else { return nil }
+        return Found(id: id, count: values.count, wasCreated: true)
     }
 
     /// The id of the set that has the key; nil if there is none and it may be made.
@@ -100,9 +125,9 @@ struct SystemVSemaphoreOpening {
     // MARK: Finding
 
     /// Waits until the set is ready; nil if it is gone meanwhile and a new attempt is due.
-    private func find(_ id: Int32) throws(IPCError) -> Opened? {
+    private func find(_ id: Int32) throws(IPCError) -> Found? {
         guard let first = try unlessGone({ () throws(Errno) in try sysSemaphoreSetState(id) }) else { return nil }
-        let found = Opened(id: id, count: first.count, wasCreated: false)
+        let found = Found(id: id, count: first.count, wasCreated: false)
         guard case .awaited(let patience) = readiness else { return found }
         let deadline = Deadline.after(patience)
         var pause: UInt64 = 50_000
@@ -118,7 +143,7 @@ struct SystemVSemaphoreOpening {
     }
 
     /// Nobody has used the set since it was made or changed, long ago.
-    private func judge(_ id: Int32, _ found: Opened) throws(IPCError) -> Opened? {
+    private func judge(_ id: Int32, _ found: Found) throws(IPCError) -> Found? {
         for number in 0..<found.count {
             // Since Linux 4.6 setting a value notes the process, like an operation does.
             for which in [SystemVSemaphoreNumber.lastProcess, .value] {

@@ -119,6 +119,18 @@ extension SystemVSemaphoreSet {
         try SystemVSemaphoreSet(key: key, readiness: .asFound).remove()
     }
 
+    /// Removes the sets whose users were all killed, of those that were opened with ``Lifetime/whileUsed(in:)``.
+    ///
+    /// Opening a set in that way does so too.
+    ///
+    /// - Parameter directory: as there.
+    /// - Returns: how many were removed.
+    /// - Throws: ``IPCError/Code/notFound``, ``IPCError/Code/permissionDenied`` if the directory cannot be read.
+    @discardableResult
+    public static func removeUnused(in directory: FilePath? = nil) throws(IPCError) -> Int {
+        try SystemVUsed.semaphoreSet.removeUnused(in: directory)
+    }
+
     /// Whether a set has that key.
     ///
     /// The corresponding C function is `semget(2)`.

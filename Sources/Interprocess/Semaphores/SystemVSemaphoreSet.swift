@@ -67,7 +67,8 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
         permissions: FilePermissions = .ownerOnly, readiness: Readiness = .awaited(), lifetime: Lifetime = .untilRemoved
     ) throws(IPCError) {
         let opened = try SystemVSemaphoreOpening(
-            key: key, mode: mode, values: values, permissions: UInt32(permissions.rawValue), readiness: readiness
+            key: key, mode: mode, values: values, permissions: UInt32(permissions.rawValue), readiness: readiness,
+            lifetime: lifetime
         ).open()
         self.key = key
         id = opened.id
@@ -77,7 +78,7 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
         core = SystemVSemaphoreCore(
             id: opened.id, count: opened.count,
             subject: key.rawValue == 0 ? "sysv-sem:id=\(opened.id)" : "sysv-sem:\(key)")
-        ending = SystemVSemaphoreEnding(core, lifetime)
+        ending = SystemVSemaphoreEnding(core, lifetime, opened.use)
     }
 
     /// Opens a set that exists by its id, as it is.
@@ -90,26 +91,22 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
     /// The corresponding C function is `semctl(2)` with `IPC_STAT`.
     public init(id: Int32, lifetime: Lifetime = .untilRemoved) throws(IPCError) {
         let subject = "sysv-sem:id=\(id)"
-        do throws(Errno) { count = try sysSemaphoreSetState(id).count } catch {
-            switch error {
-            case .invalidArgument, .identifierRemoved:
-                throw IPCError(
-                    code: .notFound, call: "semctl", errno: error, subject: subject, hint: "no set has that id")
-            default:
-                throw IPCError(
-                    error, "semctl", subject,
-                    hint: "its owner and mode do not allow user \(sysEffectiveUserID()) to look at it")
-            }
+        let count = try Self.count(id, subject)
+        var use: SystemVUse?
+        if case .whileUsed(let directory) = lifetime {
+            use = try SystemVUse.join(id, kind: .semaphoreSet, in: directory, isCreator: false, subject)
+            if use == nil { throw Self.gone(.invalidArgument, subject) }
         }
+        self.count = count
         key = nil
         self.id = id
         wasCreated = false
         self.lifetime = lifetime
         core = SystemVSemaphoreCore(id: id, count: count, subject: subject)
-        ending = SystemVSemaphoreEnding(core, lifetime)
+        ending = SystemVSemaphoreEnding(core, lifetime, use)
     }
 
-    /// Ends the handle, and removes the set if its ``Lifetime`` says so.
+    /// Ends the handle, and does with the set what its ``Lifetime`` says.
     ///
     /// - Throws: what ``remove()`` may throw, if the set was to go; that it is gone already is no error.
     public consuming func close() throws(IPCError) {
@@ -117,4 +114,17 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
     }
 
     var subject: String { core.subject }
+
+    private static func count(_ id: Int32, _ subject: String) throws(IPCError) -> Int {
+        do throws(Errno) { return try sysSemaphoreSetState(id).count } catch {
+            if error == .invalidArgument || error == .identifierRemoved { throw gone(error, subject) }
+            throw IPCError(
+                error, "semctl", subject,
+                hint: "its owner and mode do not allow user \(sysEffectiveUserID()) to look at it")
+        }
+    }
+
+    private static func gone(_ error: Errno, _ subject: String) -> IPCError {
+        IPCError(code: .notFound, call: "semctl", errno: error, subject: subject, hint: "no set has that id")
+    }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import InterprocessSyscalls
+public import SystemPackage
 
 extension SystemVSemaphoreSet {
     /// One step of a group that is done as a whole or not at all: to take from one semaphore of the set, to add to it, or to wait
@@ -81,6 +82,15 @@ extension SystemVSemaphoreSet {
         case untilRemoved
         /// It goes with this handle, whoever else uses it: they get ``IPCError/Code/removed``.
         case removeOnClose
+        /// It goes with the last of those who opened it in this way, even if users are killed.
+        ///
+        /// As ``SystemVMessageQueue/Lifetime/whileUsed(in:)``: each user holds a lock on a small file, which the kernel drops with
+        /// the process; what the last one left who was killed, the next one who opens a set in this way removes, and so does
+        /// ``SystemVSemaphoreSet/removeUnused(in:)``.
+        ///
+        /// - Parameter directory: where the files are; all users of a set must name the same. Nil is
+        ///   `/dev/shm/interprocess-UID`.
+        case whileUsed(in: FilePath? = nil)
     }
 
     /// What opening does about a set that has no values yet.

@@ -132,6 +132,28 @@ import Testing
         #expect(try !SystemVSemaphoreSet.exists(key: key))
     }
 
+    @Test(.requiresRoot) func itCanBeGivenAway() throws {
+        let set = try scratchSet([1])
+        try set.setOwner(user: 65534)
+        #expect(try set.status().ownerUser == 65534)
+        #expect(try set.status().creatorUser == sysEffectiveUserID())
+        try set.setOwner(group: 65534)
+        #expect(try set.status().ownerGroup == 65534)
+    }
+
+    @Test func aForkHasTheSetAndNotTheUndo() async {
+        await #expect(processExitsWith: .success) {
+            let set = try scratchSet([2])
+            try await set.wait(undo: true)
+            // The child takes one with undo of its own, which comes back at its end; its parent's does not.
+            let child = try TestSyscalls.forkChild { (try? set.wait(undo: true)) == nil ? 1 : 0 }
+            var status: InterprocessSyscalls.ExitStatus?
+            while status == nil { status = try sysWait(child) }
+            #expect(status == .exited(0))
+            #expect(try set.value() == 1)
+        }
+    }
+
     @Test func keysAndValuesThatCannotBe() {
         Expect.failure(nil, .invalidArgument, hint: "IPC_PRIVATE") {
             _ = try SystemVSemaphoreSet(key: .number(0), mode: .createExclusive, values: [1])
@@ -164,6 +186,72 @@ import Testing
         let operation = SystemVSemaphoreSet.Operation.wait(3, by: 7, undo: true, noWait: true)
         #expect(operation.number == 3 && operation.change == -7 && operation.hasUndo && operation.failsInsteadOfWaiting)
         #expect(withUnsafeBytes(of: operation) { Array($0) } == [3, 0, 0xf9, 0xff, 0, 0x18])
+    }
+}
+
+/// Sets that go with their last user.
+@Suite(.bounded()) struct SystemVSemaphoreLifetimeTests {
+    @Test func theSetGoesWithItsLastUser() throws {
+        let scratch = ScratchSemaphores()
+        let (key, directory) = (scratch.key(), scratch.directory)
+        func open() throws(IPCError) -> SystemVSemaphoreSet {
+            try SystemVSemaphoreSet(key: key, mode: .openOrCreate, values: [1], lifetime: .whileUsed(in: directory))
+        }
+        let first = try open()
+        let second = try open()
+        let third = try SystemVSemaphoreSet(id: first.id, lifetime: .whileUsed(in: directory))
+        try first.close()
+        try third.wait()
+        try third.close()
+        #expect(try second.value() == 0)
+        #expect(try SystemVSemaphoreSet.exists(key: key))
+        try second.close()
+        #expect(try !SystemVSemaphoreSet.exists(key: key))
+        #expect(try TestSyscalls.entries(of: directory) == [])
+    }
+
+    @Test func whatKilledUsersLeftIsRemovedByTheNext() async throws {
+        let scratch = ScratchSemaphores()
+        let (key, directory) = (scratch.key(), scratch.directory)
+        for round in 0..<2 {
+            await #expect(processExitsWith: .signal(9)) {
+                [key = key.number as Int32, path = directory.string as String] in
+                let set = try SystemVSemaphoreSet(
+                    key: .number(key), mode: .openOrCreate, values: [1], lifetime: .whileUsed(in: FilePath(path)))
+                try set.setValue(9)
+                try signalSelf(9)
+            }
+            #expect(try SystemVSemaphoreSet.exists(key: key))
+            if round == 0 {
+                let set = try SystemVSemaphoreSet(
+                    key: key, mode: .openOrCreate, values: [1], lifetime: .whileUsed(in: directory))
+                #expect(set.wasCreated == true)
+                #expect(try set.value() == 1)
+            } else {
+                #expect(try SystemVSemaphoreSet.removeUnused(in: directory) == 1)
+            }
+        }
+        #expect(try !SystemVSemaphoreSet.exists(key: key))
+    }
+
+    @Test func usersThatComeAndGoNeverMeetASetThatIsGone() async throws {
+        let scratch = ScratchSemaphores()
+        let (key, directory) = (scratch.key(), scratch.directory)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<4 {
+                group.addTask {
+                    for _ in 0..<50 {
+                        let set = try SystemVSemaphoreSet(
+                            key: key, mode: .openOrCreate, values: [4], lifetime: .whileUsed(in: directory))
+                        try await set.wait()
+                        try set.post()
+                        try set.close()
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(try !SystemVSemaphoreSet.exists(key: key))
     }
 }
 
@@ -283,24 +371,41 @@ import Testing
         #expect(try SystemVSemaphoreSet(key: key).values() == [0])
     }
 
-    /// The maker is killed at each of its steps, by the call that it makes next.
-    @Test(.enabled(if: FaultPlan.isAvailable, "faults exist in debug builds only"), arguments: [1, 2])
-    func aMakerThatIsKilledAtAStepDoesNoHarm(_ steps: Int) async throws {
+    /// A maker's steps are `semget` and `semop`: killed after the first it has done nothing, after the second everything.
+    @Test(arguments: [false, true]) func aMakerThatIsKilledAtAStepDoesNoHarm(_ isDone: Bool) async throws {
         let scratch = ScratchSemaphores()
         let key = scratch.key()
-        await #expect(processExitsWith: .signal(9)) { [key = key.number as Int32, steps = steps as Int] in
-            // The calls of a maker: semget to find none, semget to make it, semop for values and readiness.
-            for _ in 0..<1 where steps == 1 {
-                _ = try sysSemaphoreSetGet(key, count: 2, create: true, exclusive: true, mode: 0o600)
-            }
-            if steps == 2 {
+        await #expect(processExitsWith: .signal(9)) { [key = key.number as Int32, isDone = isDone as Bool] in
+            if isDone {
                 _ = try SystemVSemaphoreSet(key: .number(key), mode: .createExclusive, values: [3, 0])
+            } else {
+                _ = try sysSemaphoreSetGet(key, count: 2, create: true, exclusive: true, mode: 0o600)
             }
             try signalSelf(9)
         }
         let set = try SystemVSemaphoreSet(
             key: key, mode: .openOrCreate, values: [3, 0], readiness: .awaited(patience: .milliseconds(20)))
-        #expect(set.wasCreated == (steps == 1))
+        #expect(set.wasCreated == !isDone)
         #expect(try set.values() == [3, 0])
+    }
+
+    /// The maker of a set is stopped for longer than anybody has patience: it finds its set gone, and takes the new one.
+    @Test(.enabled(if: FaultPlan.isAvailable, "faults exist in debug builds only"))
+    func aMakerThatWasTakenForDeadTakesTheNewSet() async {
+        await #expect(processExitsWith: .success) {
+            let scratch = ScratchSemaphores()
+            let key = scratch.key()
+            Faults.fail("semop", with: .identifierRemoved)
+            let error = #expect(throws: IPCError.self) {
+                _ = try SystemVSemaphoreSet(key: key, mode: .createExclusive, values: [1])
+            }
+            #expect(error?.code == .removed)
+            try SystemVSemaphoreSet.remove(key: key)
+            Faults.fail("semop", with: .identifierRemoved)
+            // What it made is still there, as a set without values that a second maker would leave.
+            let set = try SystemVSemaphoreSet(
+                key: key, mode: .openOrCreate, values: [1], readiness: .awaited(patience: .milliseconds(10)))
+            #expect(try set.value() == 1)
+        }
     }
 }
