@@ -33,6 +33,8 @@ var examples: [String] = [
     "message-queues-priorities",
     "pipes-duplicate-stream",
     "pipes-reply-fifo",
+    "semaphores-producer-consumer",
+    "semaphores-starvation",
     "sockets-echo",
     "sockets-pass-descriptor",
 ]
