@@ -19,6 +19,7 @@
 #include "semaphores.h"
 #include "processes.h"
 #include "processes_spawn.h"
+#include "process_control.h"
 #include "terminal.h"
 #include "inspection.h"
 

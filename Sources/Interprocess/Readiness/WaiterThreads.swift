@@ -96,7 +96,7 @@ final class WaiterThreadPool: Sendable {
         }
     }
 
-    private func claimSignal() throws(IPCError) {
+    func claimSignal() throws(IPCError) {
         let claimed = state.withLock { state -> (Result<Bool, Errno>, CInt) in
             if state.isClaimed { return (.success(true), state.signal) }
             let signal = state.signal
