@@ -224,7 +224,7 @@ package struct TraceStatus: Sendable {
     package var meaning: Meaning {
         if cip_wait_exited(rawValue) != 0 { return .exited(cip_wait_exit_status(rawValue)) }
         if cip_wait_signaled(rawValue) != 0 {
-            return .killed(cip_wait_signal(rawValue), core: cip_wait_core(rawValue) != 0)
+            return .killed(cip_wait_signal(rawValue), core: cip_trace_wait_core(rawValue) != 0)
         }
         let signal = cip_wait_stop_signal(rawValue)
         switch cip_wait_event(rawValue) {
@@ -307,7 +307,7 @@ package func sysQueueThreadSignal(
             _ = try invoke("rt_tgsigqueueinfo") {
                 // SAFETY: a siginfo_t of 128 bytes that the kernel copies.
                 unsafe withUnsafeBytes(of: &words) {
-                    unsafe cip_queue_thread_signal(process, thread, signal, $0.baseAddress)
+                    unsafe cip_trace_queue_signal(process, thread, signal, $0.baseAddress)
                 }
             }
             return

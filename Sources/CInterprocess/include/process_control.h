@@ -77,7 +77,7 @@ static inline pid_t cip_trace_wait(pid_t thread, int *status, int block) {
 }
 static inline int cip_wait_stop_signal(int status) { return WSTOPSIG(status); }
 static inline int cip_wait_event(int status) { return status >> 16; }
-static inline int cip_wait_core(int status) { return WCOREDUMP(status); }
+static inline int cip_trace_wait_core(int status) { return WCOREDUMP(status); }
 
 /// All that a siginfo_t can hold, flat; which of it counts depends on signal and code.
 struct cip_signal_fields {
@@ -96,7 +96,7 @@ static inline struct cip_signal_fields cip_signal_fields(const void *raw) {
     };
     return fields;
 }
-static inline int cip_queue_thread_signal(pid_t process, pid_t thread, int signal, const void *info) {
+static inline int cip_trace_queue_signal(pid_t process, pid_t thread, int signal, const void *info) {
     return (int)syscall(SYS_rt_tgsigqueueinfo, process, thread, signal, info);
 }
 
@@ -167,5 +167,228 @@ failed:
     syscall(SYS_exit_group, 127);
     return -1;
 }
+
+/// The system calls by which processes talk to each other, as far as this machine has them.
+struct cip_named_call { const char *name; int number; };
+static const struct cip_named_call cip_named_calls[] = {
+#ifdef SYS_read
+    { "read", SYS_read },
+#endif
+#ifdef SYS_write
+    { "write", SYS_write },
+#endif
+#ifdef SYS_readv
+    { "readv", SYS_readv },
+#endif
+#ifdef SYS_writev
+    { "writev", SYS_writev },
+#endif
+#ifdef SYS_pread64
+    { "pread64", SYS_pread64 },
+#endif
+#ifdef SYS_pwrite64
+    { "pwrite64", SYS_pwrite64 },
+#endif
+#ifdef SYS_splice
+    { "splice", SYS_splice },
+#endif
+#ifdef SYS_tee
+    { "tee", SYS_tee },
+#endif
+#ifdef SYS_vmsplice
+    { "vmsplice", SYS_vmsplice },
+#endif
+#ifdef SYS_sendfile
+    { "sendfile", SYS_sendfile },
+#endif
+#ifdef SYS_pipe
+    { "pipe", SYS_pipe },
+#endif
+#ifdef SYS_pipe2
+    { "pipe2", SYS_pipe2 },
+#endif
+#ifdef SYS_close
+    { "close", SYS_close },
+#endif
+#ifdef SYS_socket
+    { "socket", SYS_socket },
+#endif
+#ifdef SYS_socketpair
+    { "socketpair", SYS_socketpair },
+#endif
+#ifdef SYS_bind
+    { "bind", SYS_bind },
+#endif
+#ifdef SYS_listen
+    { "listen", SYS_listen },
+#endif
+#ifdef SYS_accept
+    { "accept", SYS_accept },
+#endif
+#ifdef SYS_accept4
+    { "accept4", SYS_accept4 },
+#endif
+#ifdef SYS_connect
+    { "connect", SYS_connect },
+#endif
+#ifdef SYS_shutdown
+    { "shutdown", SYS_shutdown },
+#endif
+#ifdef SYS_sendto
+    { "sendto", SYS_sendto },
+#endif
+#ifdef SYS_recvfrom
+    { "recvfrom", SYS_recvfrom },
+#endif
+#ifdef SYS_sendmsg
+    { "sendmsg", SYS_sendmsg },
+#endif
+#ifdef SYS_recvmsg
+    { "recvmsg", SYS_recvmsg },
+#endif
+#ifdef SYS_sendmmsg
+    { "sendmmsg", SYS_sendmmsg },
+#endif
+#ifdef SYS_recvmmsg
+    { "recvmmsg", SYS_recvmmsg },
+#endif
+#ifdef SYS_openat
+    { "openat", SYS_openat },
+#endif
+#ifdef SYS_open
+    { "open", SYS_open },
+#endif
+#ifdef SYS_unlink
+    { "unlink", SYS_unlink },
+#endif
+#ifdef SYS_unlinkat
+    { "unlinkat", SYS_unlinkat },
+#endif
+#ifdef SYS_mknod
+    { "mknod", SYS_mknod },
+#endif
+#ifdef SYS_mknodat
+    { "mknodat", SYS_mknodat },
+#endif
+#ifdef SYS_memfd_create
+    { "memfd_create", SYS_memfd_create },
+#endif
+#ifdef SYS_ftruncate
+    { "ftruncate", SYS_ftruncate },
+#endif
+#ifdef SYS_mmap
+    { "mmap", SYS_mmap },
+#endif
+#ifdef SYS_eventfd
+    { "eventfd", SYS_eventfd },
+#endif
+#ifdef SYS_eventfd2
+    { "eventfd2", SYS_eventfd2 },
+#endif
+#ifdef SYS_signalfd
+    { "signalfd", SYS_signalfd },
+#endif
+#ifdef SYS_signalfd4
+    { "signalfd4", SYS_signalfd4 },
+#endif
+#ifdef SYS_mq_open
+    { "mq_open", SYS_mq_open },
+#endif
+#ifdef SYS_mq_unlink
+    { "mq_unlink", SYS_mq_unlink },
+#endif
+#ifdef SYS_mq_timedsend
+    { "mq_timedsend", SYS_mq_timedsend },
+#endif
+#ifdef SYS_mq_timedreceive
+    { "mq_timedreceive", SYS_mq_timedreceive },
+#endif
+#ifdef SYS_mq_notify
+    { "mq_notify", SYS_mq_notify },
+#endif
+#ifdef SYS_mq_getsetattr
+    { "mq_getsetattr", SYS_mq_getsetattr },
+#endif
+#ifdef SYS_msgget
+    { "msgget", SYS_msgget },
+#endif
+#ifdef SYS_msgsnd
+    { "msgsnd", SYS_msgsnd },
+#endif
+#ifdef SYS_msgrcv
+    { "msgrcv", SYS_msgrcv },
+#endif
+#ifdef SYS_msgctl
+    { "msgctl", SYS_msgctl },
+#endif
+#ifdef SYS_semget
+    { "semget", SYS_semget },
+#endif
+#ifdef SYS_semop
+    { "semop", SYS_semop },
+#endif
+#ifdef SYS_semtimedop
+    { "semtimedop", SYS_semtimedop },
+#endif
+#ifdef SYS_semctl
+    { "semctl", SYS_semctl },
+#endif
+#ifdef SYS_shmget
+    { "shmget", SYS_shmget },
+#endif
+#ifdef SYS_shmat
+    { "shmat", SYS_shmat },
+#endif
+#ifdef SYS_shmdt
+    { "shmdt", SYS_shmdt },
+#endif
+#ifdef SYS_shmctl
+    { "shmctl", SYS_shmctl },
+#endif
+#ifdef SYS_futex
+    { "futex", SYS_futex },
+#endif
+#ifdef SYS_kill
+    { "kill", SYS_kill },
+#endif
+#ifdef SYS_tkill
+    { "tkill", SYS_tkill },
+#endif
+#ifdef SYS_tgkill
+    { "tgkill", SYS_tgkill },
+#endif
+#ifdef SYS_rt_sigqueueinfo
+    { "rt_sigqueueinfo", SYS_rt_sigqueueinfo },
+#endif
+#ifdef SYS_rt_tgsigqueueinfo
+    { "rt_tgsigqueueinfo", SYS_rt_tgsigqueueinfo },
+#endif
+#ifdef SYS_rt_sigtimedwait
+    { "rt_sigtimedwait", SYS_rt_sigtimedwait },
+#endif
+#ifdef SYS_pidfd_open
+    { "pidfd_open", SYS_pidfd_open },
+#endif
+#ifdef SYS_pidfd_send_signal
+    { "pidfd_send_signal", SYS_pidfd_send_signal },
+#endif
+#ifdef SYS_pidfd_getfd
+    { "pidfd_getfd", SYS_pidfd_getfd },
+#endif
+#ifdef SYS_flock
+    { "flock", SYS_flock },
+#endif
+#ifdef SYS_fcntl
+    { "fcntl", SYS_fcntl },
+#endif
+#ifdef SYS_process_vm_readv
+    { "process_vm_readv", SYS_process_vm_readv },
+#endif
+#ifdef SYS_process_vm_writev
+    { "process_vm_writev", SYS_process_vm_writev },
+#endif
+};
+static inline int cip_named_call_count(void) { return (int)(sizeof cip_named_calls / sizeof cip_named_calls[0]); }
+static inline struct cip_named_call cip_named_call(int index) { return cip_named_calls[index]; }
 
 #endif

@@ -54,7 +54,7 @@ extension ProcessControl {
         /// It is not delivered.
         case suppressed
         /// Another one is delivered instead; also after a breakpoint, where there was none.
-        case replaced(by: Int32)
+        case replaced(by: Signal)
     }
 
     /// The answer to an event.

@@ -36,7 +36,7 @@ public struct TraceEvent: Sendable, Hashable {
         case started
         /// All threads of the process stop, by SIGSTOP, SIGTSTP, SIGTTIN or SIGTTOU. The answer keeps the thread stopped, as
         /// it would be if nobody looked, until SIGCONT.
-        case groupStop(signal: Int32)
+        case groupStop(Signal)
         /// The group stop is over, by SIGCONT.
         case continued
         /// The thread is about to end; its memory and registers can still be read (``ProcessControl/Options/endings``).
@@ -58,12 +58,7 @@ public struct TraceEvent: Sendable, Hashable {
     }
 
     /// How a thread or process ended.
-    public enum Ending: Sendable, Hashable {
-        /// By itself, with this status.
-        case exited(Int32)
-        /// By this signal.
-        case killed(signal: Int32, dumpedCore: Bool)
-    }
+    public typealias Ending = ProcessExit.Reason
 
     /// Whether the thread waits for an answer.
     public var wantsAnswer: Bool {
@@ -90,7 +85,7 @@ extension TraceEvent.Ending {
     init?(_ status: TraceStatus) {
         switch status.meaning {
         case .exited(let code): self = .exited(code)
-        case .killed(let signal, let core): self = .killed(signal: signal, dumpedCore: core)
+        case .killed(let signal, let core): self = .killed(Signal(unchecked: signal), dumpedCore: core)
         default: return nil
         }
     }

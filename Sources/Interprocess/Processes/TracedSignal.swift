@@ -3,8 +3,8 @@ import InterprocessSyscalls
 
 /// A signal on its way to a process under control, with all that the kernel knows of it.
 public struct TracedSignal: Sendable, Hashable {
-    /// The number: 11 for SIGSEGV.
-    public var number: Int32
+    /// Which one.
+    public var signal: Signal
     /// Why, in the numbers of `sigaction(2)`: 0 for kill(2), -1 for sigqueue(3), -6 for tgkill(2), greater than 0 from the kernel.
     public var code: Int32
     /// What goes with it.
@@ -28,9 +28,6 @@ public struct TracedSignal: Sendable, Hashable {
         case kernel
     }
 
-    /// `"SIGSEGV"`.
-    public var name: String { SignalNames.name(of: number) }
-
     /// The process that sent it; nil if none did.
     public var sender: Int32? {
         if case .process(let id, _, _) = origin { id } else { nil }
@@ -42,11 +39,11 @@ public struct TracedSignal: Sendable, Hashable {
     }
 
     /// Whether an instruction of the thread caused it, so that going on without delivering it would cause it again.
-    var isSynchronousFault: Bool { code > 0 && faultAddress != nil && number != 5 }
+    var isSynchronousFault: Bool { code > 0 && faultAddress != nil && signal != .trap }
 
     init(_ record: SignalRecord) {
         let fields = record.fields
-        number = fields.number
+        signal = Signal(unchecked: fields.number)
         code = fields.code
         origin = Self.origin(fields)
     }
@@ -74,10 +71,10 @@ extension TracedSignal: CustomStringConvertible {
     /// `"SIGSEGV at 0x10"`, `"SIGTERM from 812"`.
     public var description: String {
         switch origin {
-        case .process(let id, _, let value): "\(name) from \(id)" + (value.map { " with \($0)" } ?? "")
-        case .fault(let address): "\(name) at 0x\(String(address, radix: 16))"
-        case .child(let id, _, let status): "\(name) of \(id) with \(status)"
-        default: name
+        case .process(let id, _, let value): "\(signal) from \(id)" + (value.map { " with \($0)" } ?? "")
+        case .fault(let address): "\(signal) at 0x\(String(address, radix: 16))"
+        case .child(let id, _, let status): "\(signal) of \(id) with \(status)"
+        default: signal.description
         }
     }
 }

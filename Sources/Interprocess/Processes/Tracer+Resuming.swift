@@ -42,9 +42,7 @@ extension Tracer {
             // It may have waited for its turn: then the kernel's own notion of it is another.
             let isCurrent = try attempt(thread) { () throws(Errno) in try calls.setSignal(of: id, record) }
             if !isCurrent { return }
-        case (_, .replaced(let number)):
-            precondition((1...64).contains(number), "a signal's number is 1 to 64")
-            signal = number
+        case (_, .replaced(let other)): signal = other.number
         default: break
         }
         if signal != 0 {

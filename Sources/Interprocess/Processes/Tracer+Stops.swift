@@ -41,7 +41,7 @@ extension Tracer {
                     thread.state = .haltedInGroup
                 } else {
                     thread.state = .stopped(.groupStop)
-                    tell(thread, .groupStop(signal: signal))
+                    tell(thread, .groupStop(Signal(unchecked: signal)))
                 }
             } else if isStarting {
                 try started(thread)

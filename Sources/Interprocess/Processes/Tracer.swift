@@ -94,7 +94,7 @@ final class Tracer {
     /// Nobody is left, and for some we were not told.
     func allGone() {
         for thread in threads.values.sorted(by: { $0.id < $1.id }) {
-            remove(thread, .killed(signal: 9, dumpedCore: false))
+            remove(thread, .killed(.kill, dumpedCore: false))
         }
         strangers = [:]
     }

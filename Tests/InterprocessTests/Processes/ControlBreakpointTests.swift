@@ -201,7 +201,7 @@ import Testing
                 if hits == 1 { peer.kill(10) }
             case .signal(let signal):
                 signals += 1
-                #expect(signal.number == 10 && signal.sender == sysProcessID())
+                #expect(signal.signal == .user1 && signal.sender == sysProcessID())
                 #expect(hits == 1)
                 try peer.write([1])
             default: Issue.record("\(event)")

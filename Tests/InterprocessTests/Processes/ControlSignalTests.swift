@@ -13,10 +13,11 @@ import Testing
     @Test func aFaultTellsItsAddress() throws {
         let run = try startControlled("fault").runToEnd()
         let fault = try #require(signals(run).first)
-        #expect(fault.number == 11 && fault.name == "SIGSEGV" && fault.code == 1)
+        #expect(fault.signal == .segmentationFault && fault.code == 1)
         #expect(fault.faultAddress == 0 && fault.sender == nil)
         #expect(
-            run.ending == .killed(signal: 11, dumpedCore: false) || run.ending == .killed(signal: 11, dumpedCore: true))
+            run.ending == .killed(.segmentationFault, dumpedCore: false)
+                || run.ending == .killed(.segmentationFault, dumpedCore: true))
     }
 
     @Test func aHandlerOfTheProgramGetsItsFault() throws {
@@ -25,8 +26,8 @@ import Testing
 
     @Test func theProgramsOwnTrapIsItsOwn() throws {
         let run = try startControlled("trap").runToEnd()
-        #expect(signals(run).map(\.number) == [5])
-        if case .killed(let signal, _)? = run.ending { #expect(signal == 5) } else { Issue.record("\(run)") }
+        #expect(signals(run).map(\.signal.number) == [5])
+        if case .killed(let signal, _)? = run.ending { #expect(signal == .trap) } else { Issue.record("\(run)") }
         let suppressed = try startControlled("trap").runToEnd { _ in .init(.run, delivering: .suppressed) }
         #expect(suppressed.ending == .exited(3))
     }
@@ -34,7 +35,7 @@ import Testing
     @Test func signalsAreDeliveredSuppressedAndReplaced() throws {
         let delivered = try startControlled("raise").runToEnd()
         #expect(delivered.ending == .exited(2))
-        #expect(signals(delivered).map(\.number) == [10, 10])
+        #expect(signals(delivered).map(\.signal.number) == [10, 10])
         #expect(signals(delivered).first?.sender == delivered.events.first?.process)
         var seen = 0
         let once = try startControlled("raise").runToEnd { event in
@@ -45,9 +46,9 @@ import Testing
         #expect(once.ending == .exited(1))
         let replaced = try startControlled("raise").runToEnd { event in
             guard case .signal = event.kind else { return .goOn }
-            return .init(.run, delivering: .replaced(by: 15))
+            return .init(.run, delivering: .replaced(by: .terminate))
         }
-        #expect(replaced.ending == .killed(signal: 15, dumpedCore: false))
+        #expect(replaced.ending == .killed(.terminate, dumpedCore: false))
     }
 
     @Test func queuedSignalsArriveInOrderWithTheirValues() throws {
@@ -57,7 +58,7 @@ import Testing
             if case .process(_, _, let value) = signal.origin { value } else { nil }
         }
         #expect(values == Array(0..<100))
-        #expect(signals(run).allSatisfy { $0.code == -1 && $0.name == "SIGRTMIN" })
+        #expect(signals(run).allSatisfy { $0.code == -1 && $0.signal == .realTime(0) })
     }
 
     @Test func aSignalBeforeDetachingIsNotLost() throws {
@@ -67,7 +68,7 @@ import Testing
         try control.resume(try #require(try control.nextEvent()))
         peer.kill(10)
         let event = try #require(try control.nextEvent(until: .after(.seconds(20))))
-        guard case .signal(let signal) = event.kind, signal.number == 10 else {
+        guard case .signal(let signal) = event.kind, signal.signal == .user1 else {
             Issue.record("\(event)")
             return
         }
@@ -96,10 +97,10 @@ import Testing
         for round in 1...3 {
             peer.kill(19)
             let stop = try #require(try control.nextEvent(until: .after(.seconds(20))))
-            #expect(stop.kind == .signal(try #require(signal(stop))) && signal(stop)?.number == 19)
+            #expect(stop.kind == .signal(try #require(signal(stop))) && signal(stop)?.signal.number == 19)
             try control.resume(stop)
             let group = try #require(try control.nextEvent(until: .after(.seconds(20))))
-            #expect(group.kind == .groupStop(signal: 19))
+            #expect(group.kind == .groupStop(.stop))
             try control.resume(group)
             try peer.write([1])
             #expect(try control.tryNextEvent() == nil)
@@ -108,7 +109,7 @@ import Testing
             #expect(on.kind == .continued)
             try control.resume(on)
             let continuing = try #require(try control.nextEvent(until: .after(.seconds(20))))
-            #expect(signal(continuing)?.number == 18)
+            #expect(signal(continuing)?.signal.number == 18)
             try control.resume(continuing)
             try peer.expect("\(round) 0")
         }
@@ -126,7 +127,7 @@ import Testing
         try waitFor("T", peer.processID)
         let control = try ProcessControl.attach(to: peer.processID)
         let first = try #require(try control.nextEvent(until: .after(.seconds(20))))
-        #expect(first.kind == .groupStop(signal: 19))
+        #expect(first.kind == .groupStop(.stop))
         try control.resume(first)
         // A breakpoint can be set meanwhile, and taken out again by detaching.
         try control.setBreakpoint(at: try ControlledProgram.shared.address(of: "tick"))
@@ -179,7 +180,7 @@ import Testing
                 return .goOn
             }
             withExtendedLifetime(killer) {}
-            #expect(run.ending == .killed(signal: 9, dumpedCore: false))
+            #expect(run.ending == .killed(.kill, dumpedCore: false))
         }
     }
 }

@@ -135,7 +135,7 @@ import Testing
         }
         try control.kill()
         let run = try control.runToEnd()
-        #expect(run.ending == .killed(signal: 9, dumpedCore: false))
+        #expect(run.ending == .killed(.kill, dumpedCore: false))
     }
 
     private func expectNothingMore(_ control: borrowing ProcessControl) {
