@@ -68,6 +68,7 @@ struct IPC: ParsableCommand {
                     CreateCommand.self, SendCommand.self, ReceiveCommand.self, RelayCommand.self, ChmodCommand.self,
                     ChownCommand.self, RemoveCommand.self,
                 ]),
+            CommandGroup(name: "WATCH A PROCESS", subcommands: [TraceCommand.self]),
             CommandGroup(
                 name: "MORE", subcommands: [TourCommand.self, CompletionsCommand.self]),
         ])
@@ -78,12 +79,12 @@ struct IPC: ParsableCommand {
 /// The words that may come first.
 enum Verbs {
     static let built = [
-        "list", "ls", "show", "create", "send", "receive", "recv", "relay", "chmod", "chown", "remove", "rm", "tour",
+        "list", "ls", "show", "create", "send", "receive", "recv", "relay", "chmod", "chown", "remove", "rm", "trace", "tour",
         "completions", "help",
     ]
     private static let planned = [
         "tree", "who", "map", "top", "watch", "doctor", "read", "write", "wait", "post", "lock", "signal", "call",
-        "trace", "bench",
+        "bench",
     ]
     private static let otherWords = [
         "delete": "remove", "unlink": "remove", "del": "remove", "mkfifo": "create", "make": "create", "new": "create",

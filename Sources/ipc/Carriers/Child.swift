@@ -28,7 +28,7 @@ enum Child {
     }
 
     /// The program's file, looked for in PATH as a shell does.
-    private static func find(_ name: String) throws(Errno) -> FilePath {
+    static func find(_ name: String) throws(Errno) -> FilePath {
         if name.contains("/") { return FilePath(name) }
         var refused = false
         for directory in (sysEnvironmentVariable("PATH") ?? "/usr/bin:/bin").split(
