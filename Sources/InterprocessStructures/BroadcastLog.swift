@@ -34,7 +34,8 @@ package struct BroadcastLog: ~Copyable, Sendable {
     @usableFromInline var sequence: UInt64
     /// Up to where may be written without another look at the readers.
     @usableFromInline var limit: UInt64
-    /// From `head` to here every line begins with a zero, but for those below `dirty`.
+    /// From `head` to here every line begins with a zero, but for those below `dirty` (and, with records of one size, for
+    /// those that have been claimed).
     @usableFromInline var clean: UInt64
     /// Up to here a claim that was not sent, or not in full, may have written.
     @usableFromInline var dirty: UInt64
@@ -124,6 +125,7 @@ extension BroadcastLog {
         head &+= UInt64(truncatingIfNeeded: stride)
         offset &+= stride
         if offset == ring.capacity { offset = 0 }
+        keepAhead(LogLayout.lineBytes)
     }
 }
 
@@ -166,29 +168,10 @@ extension BroadcastLog {
     /// Sees to it that no reader that comes to `position` finds anything there.
     @inlinable @inline(__always)
     mutating func clearHeader(at position: UInt64) {
-        if _slowPath(Int64(bitPattern: clean &- position) <= 0 || Int64(bitPattern: dirty &- position) > 0) {
-            clearHeaders(from: position)
-        }
-    }
-
-    /// Clears a few lines ahead at once: the line where a reader waits is then not written once more before its record
-    /// comes, which would fetch it back from that reader.
-    @usableFromInline @inline(never)
-    mutating func clearHeaders(from position: UInt64) {
-        var place = Int(position % UInt64(ring.capacity))
-        if Int64(bitPattern: clean &- position) > 0 {
-            ring.commit(place).storeRelaxed(0)
-            return
-        }
-        let end = position &+ min(limit &- position, UInt64(16 * LogLayout.lineBytes))
-        var cleared = position
-        while cleared != end {
-            ring.commit(place).storeRelaxed(0)
-            cleared &+= UInt64(LogLayout.lineBytes)
-            place += LogLayout.lineBytes
-            if place == ring.capacity { place = 0 }
-        }
-        clean = end
+        let isClean = Int64(bitPattern: clean &- position) > 0
+        if _fastPath(isClean && Int64(bitPattern: dirty &- position) <= 0) { return }
+        ring.commit(Int(position % UInt64(truncatingIfNeeded: ring.capacity))).storeRelaxed(0)
+        if !isClean { clean = position &+ UInt64(truncatingIfNeeded: LogLayout.lineBytes) }
     }
 
     /// The second step of a commit.
@@ -201,5 +184,41 @@ extension BroadcastLog {
         head &+= UInt64(truncatingIfNeeded: bytes)
         offset &+= bytes
         if offset == ring.capacity { offset = 0 }
+        keepAhead(bytes)
+    }
+}
+
+// MARK: Lines ahead
+
+extension BroadcastLog {
+    /// Keeps a few lines ahead of the head clear.
+    ///
+    /// A line that a reader has read last is fetched by the first store into it. Done for many lines at once, and before
+    /// their records come, these fetches overlap; and a commit finds the header behind its record cleared, so that the line
+    /// where a reader waits is written only when its record comes.
+    ///
+    /// - Parameter bytes: clears more when no more than these are clear.
+    @inlinable @inline(__always)
+    mutating func keepAhead(_ bytes: Int) {
+        if _slowPath(Int64(bitPattern: clean &- head) <= Int64(bytes)) { clearAhead() }
+    }
+
+    @usableFromInline @inline(never)
+    mutating func clearAhead() {
+        let line = UInt64(LogLayout.lineBytes)
+        // Where the head is, a reader may wait.
+        let start = Int64(bitPattern: clean &- head) > Int64(line) ? clean : head &+ line
+        let free = Int64(bitPattern: limit &- start)
+        guard free > 0 else { return }
+        let end = start &+ min(UInt64(free), 16 * line)
+        var place = Int(start % UInt64(ring.capacity))
+        var position = start
+        while position != end {
+            ring.commit(place).storeRelaxed(0)
+            position &+= line
+            place += LogLayout.lineBytes
+            if place == ring.capacity { place = 0 }
+        }
+        clean = end
     }
 }

@@ -3,18 +3,21 @@
 /// How the page is laid out that one publisher and one reader share.
 ///
 /// ```
-/// the reader's line, at 128 × stagger
+/// what the reader writes for every record, at 64 × stagger
 ///   0  released   UInt64   position up to which a lossless reader has done
 ///   8  pin        UInt64   position that a lossy reader reads in place; all ones: none
-///  16  sleeps     UInt64   a count, odd while the reader sleeps
-///  24  spaceBell  UInt32   rung when the reader has made room
-/// the publisher's line, at 2048 + 128 × stagger
+/// what it writes when it sleeps or wakes, at 1024 + 64 × stagger
+///   0  sleeps     UInt64   a count, odd while the reader sleeps
+///   8  spaceBell  UInt32   rung when the reader has made room
+/// what the publisher writes, at 2048 + 64 × stagger
 ///   0  waits      UInt64   a count, odd while the publisher waits for room
 ///   8  evicted    UInt64   1 once the reader is put out
 ///  16  doorbell   UInt32   rung when there is something to read
 /// ```
 ///
-/// Each side writes its own line and reads the other's; neither ever reads back what it has written itself, since the
+/// The publisher looks at `sleeps` after every commit: its line is not the one that the reader writes for every record.
+///
+/// Each side writes its own lines and reads the other's; neither ever reads back what it has written itself, since the
 /// other could have changed it. The stagger spreads the lines of different readers over the sets of the cache.
 @frozen @usableFromInline
 package struct PairLayout: Sendable, Equatable {
@@ -27,8 +30,9 @@ package struct PairLayout: Sendable, Equatable {
 
     static let releasedOffset = 0
     static let pinOffset = 8
-    static let sleepsOffset = 16
-    static let spaceBellOffset = 24
+    static let sleepLineOffset = 1024
+    static let sleepsOffset = 0
+    static let spaceBellOffset = 8
     static let publisherLineOffset = 2048
     static let waitsOffset = 0
     static let evictedOffset = 8
@@ -42,8 +46,9 @@ package struct PairLayout: Sendable, Equatable {
         self.stagger = stagger
     }
 
-    var readerLine: Int { stagger * 128 }
-    var publisherLine: Int { Self.publisherLineOffset + stagger * 128 }
+    var readerLine: Int { stagger * 64 }
+    var sleepLine: Int { Self.sleepLineOffset + stagger * 64 }
+    var publisherLine: Int { Self.publisherLineOffset + stagger * 64 }
 }
 
 /// The words of the page that one publisher and one reader share.
@@ -64,11 +69,12 @@ package struct PairPage: Sendable {
     package init(_ region: UnsafeMutableRawPointer, _ layout: PairLayout) {
         // SAFETY: every offset lies within the region for every stagger.
         let reader = unsafe region + layout.readerLine
+        let sleep = unsafe region + layout.sleepLine
         let publisher = unsafe region + layout.publisherLine
         unsafe released = SharedWord(reader + PairLayout.releasedOffset)
         unsafe pin = SharedWord(reader + PairLayout.pinOffset)
-        unsafe sleeps = SharedWord(reader + PairLayout.sleepsOffset)
-        unsafe spaceBell = SharedBell(reader + PairLayout.spaceBellOffset)
+        unsafe sleeps = SharedWord(sleep + PairLayout.sleepsOffset)
+        unsafe spaceBell = SharedBell(sleep + PairLayout.spaceBellOffset)
         unsafe waits = SharedWord(publisher + PairLayout.waitsOffset)
         unsafe evicted = SharedWord(publisher + PairLayout.evictedOffset)
         unsafe doorbell = SharedBell(publisher + PairLayout.doorbellOffset)

@@ -168,7 +168,7 @@ struct ReaderDesk: Sendable {
 
     /// A reader that has pinned what lies below the floor.
     mutating func pinned(below floor: UInt64, head: UInt64) -> Int? {
-        for index in slots.indices {
+        for index in slots.indices where slots[index]?.isLossless == false {
             if let position = claim(index, head: head), Int64(bitPattern: position &- floor) < 0 { return index }
         }
         return nil

@@ -2,6 +2,7 @@
 import Glibc
 import InterprocessStructures
 import InterprocessSyscalls
+import Synchronization
 
 /// Shared memory that ends at a page nobody may touch, mapped twice: for writing and for reading only.
 final class GuardedMemory: @unchecked Sendable {
@@ -9,26 +10,39 @@ final class GuardedMemory: @unchecked Sendable {
     let base: UnsafeMutableRawPointer
     /// The same memory elsewhere; a store raises SIGSEGV.
     let view: UnsafeMutableRawPointer
-    private let mapped: Int
-    private let starts: [UnsafeMutableRawPointer]
+    private let mapping: Mapping
+
+    /// Two views of so many whole pages. Kept for the next that needs as many: exhaustive tests make many.
+    private struct Mapping: @unchecked Sendable {
+        let views: [UnsafeMutableRawPointer]
+
+        init(_ bytes: Int) {
+            let file = try! sysCreateMemoryFile("structures", flags: 0)
+            try! sysTruncate(file, bytes)
+            views = [PROT_READ | PROT_WRITE, PROT_READ].map { protection in
+                let guarded = mmap(nil, bytes + 2 * pageSizeBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)!
+                let inner = mmap(guarded + pageSizeBytes, bytes, protection, MAP_SHARED | MAP_FIXED, file, 0)
+                precondition(inner == guarded + pageSizeBytes)
+                return inner!
+            }
+            close(file)
+        }
+    }
+
+    private static let spare = Mutex<[Int: [Mapping]]>([:])
+
+    private static func mappedBytes(_ byteCount: Int) -> Int {
+        (byteCount + pageSizeBytes - 1) / pageSizeBytes * pageSizeBytes
+    }
 
     init(_ byteCount: Int) {
         precondition(byteCount % 64 == 0)
         self.byteCount = byteCount
-        let page = pageSizeBytes
-        let mapped = (byteCount + page - 1) / page * page
-        let file = try! sysCreateMemoryFile("structures", flags: 0)
-        try! sysTruncate(file, mapped)
-        starts = [PROT_READ | PROT_WRITE, PROT_READ].map { protection in
-            let all = mmap(nil, mapped + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)!
-            let inner = mmap(all + page, mapped, protection, MAP_SHARED | MAP_FIXED, file, 0)
-            precondition(inner == all + page)
-            return all
-        }
-        close(file)
-        self.mapped = mapped
-        base = starts[0] + page + mapped - byteCount
-        view = starts[1] + page + mapped - byteCount
+        let mapped = Self.mappedBytes(byteCount)
+        mapping = Self.spare.withLock { $0[mapped]?.popLast() } ?? Mapping(mapped)
+        memset(mapping.views[0], 0, mapped)
+        base = mapping.views[0] + mapped - byteCount
+        view = mapping.views[1] + mapped - byteCount
     }
 
     /// A page that stays to the end of the process.
@@ -39,7 +53,8 @@ final class GuardedMemory: @unchecked Sendable {
     }
 
     deinit {
-        for start in starts { munmap(start, mapped + 2 * pageSizeBytes) }
+        let (mapping, mapped) = (mapping, Self.mappedBytes(byteCount))
+        Self.spare.withLock { $0[mapped, default: []].append(mapping) }
     }
 
     subscript(_ offset: Int) -> UInt64 {
