@@ -62,6 +62,16 @@ struct Options {
                 measurements.append(measurement)
             }
         }
+        let semaphores = SemaphoreBenchmarks.workloads().filter { only == nil || only == "semaphores" || $0.name == only }
+        if !semaphores.isEmpty {
+            print("\nSemaphores: an operation (half of taking and giving back), or a wake-up (half of waking and being woken)")
+            print(Report.heading)
+        }
+        for workload in semaphores {
+            let measurement = try SemaphoreBenchmarks.measure(workload, effort, program: program, control: control)
+            for line in Report.lines(measurement) { print(line) }
+            measurements.append(measurement)
+        }
         if let json, bench_write_file(json, Report.json(measurements)) != 0 {
             throw Failure(text: "cannot write \(json)")
         }

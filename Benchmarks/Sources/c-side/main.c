@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "semaphores.h"
 #include "support.h"
 
 /// One end of an exchange.
@@ -143,6 +144,7 @@ int main(int count, char **arguments) {
     struct end end = {bench_receive_fd, bench_send_fd, (size_t)atol(arguments[4]), -1};
     int is_echo = !strcmp(role, "echo");
     signal(SIGPIPE, SIG_IGN);
+    if (strstr(workload, "sem-")) return semaphores_main(role, workload, arguments[5], arguments[6]);
     if (!strcmp(workload, "unix-seqpacket")) return EITHER(send_packet, receive_packet);
     if (!strcmp(workload, "mq")) {
         end.receive = mq_open(arguments[5], O_RDONLY | O_CLOEXEC);
