@@ -44,12 +44,6 @@ package enum SystemVSemaphoreNumber: Sendable {
     }
 }
 
-/// SEM_UNDO and IPC_NOWAIT as one operation bears them.
-package enum SystemVSemaphoreFlags {
-    package static let undo: Int16 = 0x1000
-    package static let noWait: Int16 = 0o4000
-}
-
 /// How many bytes a `struct sembuf` takes: number, change and flags, 16 bits each.
 private let operationByteCount = MemoryLayout<sembuf>.size
 
@@ -61,12 +55,26 @@ package func sysSemaphoreSetGet(
     return try invoke("semget") { semget(key, CInt(clamping: count), flags) }
 }
 
-/// semop(2) with one operation.
-@inline(__always)
-package func sysSemaphoreOperate(
-    _ id: CInt, number: UInt16, change: Int16, flags: Int16, retryOnInterrupt: Bool = true
-) throws(Errno) {
-    _ = try invoke("semop", retryOnInterrupt: retryOnInterrupt) { cip_semop_one(id, number, change, flags) }
+/// semop(2) with one operation: number, change and flags, 16 bits each, the number lowest.
+///
+/// This is the hot path of a set. The errno is a value, 0 for none: nothing is kept for an error that hardly ever is.
+package func sysSemaphoreOperate(_ id: CInt, _ operation: UInt64, retryOnInterrupt: Bool = true) -> CInt {
+    #if !DEBUG
+        if cip_semop_one(id, UInt(operation)) >= 0 { return 0 }
+        let error = cip_errno()
+        if error != EINTR || !retryOnInterrupt { return error }
+    #endif
+    return operateAgain(id, operation, retryOnInterrupt)
+}
+
+@inline(never)
+private func operateAgain(_ id: CInt, _ operation: UInt64, _ retryOnInterrupt: Bool) -> CInt {
+    do throws(Errno) {
+        _ = try invoke("semop", retryOnInterrupt: retryOnInterrupt) { cip_semop_one(id, UInt(operation)) }
+        return 0
+    } catch {
+        return error.rawValue
+    }
 }
 
 /// semop(2) with a group of operations, or semtimedop(2) with a deadline; all of them or none.
@@ -112,7 +120,7 @@ package func sysSemaphoreTryOperate(_ id: CInt, _ operations: UnsafeRawBufferPoi
         for index in 0..<count {
             let place = index * operationByteCount + 4
             let flags = unsafe copy.load(fromByteOffset: place, as: Int16.self)
-            unsafe copy.storeBytes(of: flags | SystemVSemaphoreFlags.noWait, toByteOffset: place, as: Int16.self)
+            unsafe copy.storeBytes(of: flags | Int16(IPC_NOWAIT), toByteOffset: place, as: Int16.self)
         }
         do throws(Errno) {
             _ = try invoke("semop") { unsafe cip_semtimedop(id, copy.baseAddress, count, nil) }
@@ -151,19 +159,32 @@ package func sysSemaphoreSetRemove(_ id: CInt) throws(Errno) {
     _ = try invoke("semctl") { cip_semctl(id, 0, IPC_RMID) }
 }
 
-/// semctl(2) with GETALL.
+/// More semaphores than a set can have that operations can name. The calls for all values take no size: the kernel writes
+/// and reads as many as the set has, and an id may mean another, larger set by now.
+private let mostSemaphores = 65536
+
+/// semctl(2) with GETALL: the first `count`.
 package func sysSemaphoreSetValues(_ id: CInt, count: Int) throws(Errno) -> [UInt16] {
-    var values = [UInt16](repeating: 0, count: count)
-    // SAFETY: the kernel writes as many values as the set has, and a set keeps its size for life.
-    _ = try invoke("semctl") { unsafe cip_semctl_values(id, GETALL, &values) }
-    return values
+    // SAFETY: the room is for the largest set; what is read back lies in it and was written by the kernel or is zero.
+    let result = unsafe withUnsafeTemporaryAllocation(of: UInt16.self, capacity: mostSemaphores) {
+        values -> Result<[UInt16], Errno> in
+        unsafe values.initialize(repeating: 0)
+        do throws(Errno) {
+            _ = try invoke("semctl") { unsafe cip_semctl_values(id, GETALL, values.baseAddress) }
+            return .success(unsafe Array(values.prefix(count)))
+        } catch {
+            return .failure(error)
+        }
+    }
+    return try result.get()
 }
 
 /// semctl(2) with SETALL.
 package func sysSemaphoreSetSetValues(_ id: CInt, _ values: [UInt16]) throws(Errno) {
-    var values = values
-    // SAFETY: the kernel reads as many values as the set has; the caller gives so many.
-    _ = try invoke("semctl") { unsafe cip_semctl_values(id, SETALL, &values) }
+    var room = [UInt16](repeating: 0, count: mostSemaphores)
+    room.replaceSubrange(0..<values.count, with: values)
+    // SAFETY: the kernel reads as many values as the set has, which is no more than there are.
+    _ = try invoke("semctl") { unsafe cip_semctl_values(id, SETALL, &room) }
 }
 
 /// semctl(2) with SETVAL.

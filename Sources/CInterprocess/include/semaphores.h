@@ -38,10 +38,11 @@ static inline int cip_semctl_status(int id, int command, struct semid_ds *status
     return semctl(id, 0, command, argument);
 }
 
-/// semop(2) with one operation, on the stack.
-static inline int cip_semop_one(int id, unsigned short number, short change, short flags) {
-    struct sembuf operation = { .sem_num = number, .sem_op = change, .sem_flg = flags };
-    return semop(id, &operation, 1);
+/// semop(2) with one operation, on the stack: number, change and flags are 16 bits each, the number lowest.
+static inline int cip_semop_one(int id, unsigned long operation) {
+    struct sembuf buffer[2];   // one and a bit: eight bytes are stored at once
+    memcpy(buffer, &operation, sizeof operation);
+    return semop(id, buffer, 1);
 }
 static inline int cip_semtimedop(int id, const void *operations, size_t count, const struct timespec *limit) {
     return semtimedop(id, (struct sembuf *)operations, count, limit);

@@ -82,7 +82,8 @@ final class SystemVSemaphoreCore: Sendable {
             try Self.operate(
                 id, operations, untilNanoseconds: deadline.monotonicNanoseconds, retryOnInterrupt: retryOnInterrupt)
         } catch {
-            if error == .wouldBlock && deadline.hasPassed { throw late() }
+            let mayFail = operations.contains { $0.failsInsteadOfWaiting }
+            if error == .wouldBlock && (!mayFail || deadline.hasPassed) { throw late() }
             throw failure(error, operations)
         }
     }

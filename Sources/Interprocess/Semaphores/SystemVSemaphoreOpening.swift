@@ -14,7 +14,7 @@ struct SystemVSemaphoreOpening {
     let mode: CreationMode
     let values: [Int]
     let permissions: UInt32
-    let readiness: SystemVSemaphoreSet.Readiness
+    let initialization: SystemVSemaphoreSet.Initialization
     let lifetime: SystemVSemaphoreSet.Lifetime
 
     struct Opened: ~Copyable {
@@ -103,7 +103,7 @@ struct SystemVSemaphoreOpening {
             }
             let most = SystemVSemaphoreLimits.current?.operationsPerGroup ?? 32
             if operations.isEmpty {
-                try sysSemaphoreOperate(id, number: 0, change: 0, flags: 0)
+                try SystemVSemaphoreCore.operate(id, [.waitForZero()])
             } else if operations.count <= most {
                 try SystemVSemaphoreCore.operate(id, operations)
             } else {
@@ -128,7 +128,7 @@ struct SystemVSemaphoreOpening {
     private func find(_ id: Int32) throws(IPCError) -> Found? {
         guard let first = try unlessGone({ () throws(Errno) in try sysSemaphoreSetState(id) }) else { return nil }
         let found = Found(id: id, count: first.count, wasCreated: false)
-        guard case .awaited(let patience) = readiness else { return found }
+        guard case .awaited(let patience) = initialization else { return found }
         let deadline = Deadline.after(patience)
         var pause: UInt64 = 50_000
         var state = first

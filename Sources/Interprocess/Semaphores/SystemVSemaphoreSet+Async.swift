@@ -75,7 +75,7 @@ extension SystemVSemaphoreSet {
     /// set shows its time and process.
     ///
     /// - Parameter operations: half as many as `kernel.sem` allows at most.
-    public func performable(_ operations: [Operation]) -> Interprocess.Readiness {
-        Interprocess.Readiness(core.readiness(operations))
+    public func performable(_ operations: [Operation]) -> Readiness {
+        Readiness(core.readiness(operations))
     }
 }

@@ -116,7 +116,7 @@ extension SystemVSemaphoreSet {
     ///
     /// - Throws: ``IPCError/Code/notFound``; as ``remove()``.
     public static func remove(key: SystemVKey) throws(IPCError) {
-        try SystemVSemaphoreSet(key: key, readiness: .asFound).remove()
+        try SystemVSemaphoreSet(key: key, initialization: .asFound).remove()
     }
 
     /// Removes the sets whose users were all killed, of those that were opened with ``Lifetime/whileUsed(in:)``.

@@ -31,6 +31,10 @@ extension SystemVSemaphoreCore {
         }
     }
 
+    /// Why one operation failed, out of the way of those that do not.
+    @inline(never)
+    func failure(_ error: CInt, _ operation: Operation) -> IPCError { failure(Errno(rawValue: error), [operation]) }
+
     /// What is common to all calls: the set is gone, or it is somebody else's.
     func failure(_ error: Errno, _ call: String) -> IPCError {
         switch error {

@@ -21,13 +21,8 @@ extension SystemVSemaphoreSet {
         _ number: Int = 0, by amount: Int = 1, undo: Bool = false, retryOnInterrupt: Bool = true
     ) throws(IPCError) {
         let operation = Operation.wait(number, by: amount, undo: undo)
-        do throws(Errno) {
-            try sysSemaphoreOperate(
-                id, number: operation.rawNumber, change: operation.rawChange, flags: operation.rawFlags,
-                retryOnInterrupt: retryOnInterrupt)
-        } catch {
-            throw core.failure(error, [operation])
-        }
+        let error = sysSemaphoreOperate(id, operation.packed, retryOnInterrupt: retryOnInterrupt)
+        if error != 0 { throw core.failure(error, operation) }
     }
 
     /// Takes from one semaphore of the set if there is so much.
@@ -40,14 +35,10 @@ extension SystemVSemaphoreSet {
     /// The corresponding C function is `semop(2)` with `IPC_NOWAIT`.
     public func tryWait(_ number: Int = 0, by amount: Int = 1, undo: Bool = false) throws(IPCError) -> Bool {
         let operation = Operation.wait(number, by: amount, undo: undo, noWait: true)
-        do throws(Errno) {
-            try sysSemaphoreOperate(
-                id, number: operation.rawNumber, change: operation.rawChange, flags: operation.rawFlags)
-        } catch {
-            if error == .wouldBlock { return false }
-            throw core.failure(error, [operation])
-        }
-        return true
+        let error = sysSemaphoreOperate(id, operation.packed)
+        if error == 0 { return true }
+        if Errno(rawValue: error) == .wouldBlock { return false }
+        throw core.failure(error, operation)
     }
 
     /// Takes from one semaphore of the set; waits until `deadline` while it has less.
@@ -77,12 +68,8 @@ extension SystemVSemaphoreSet {
     /// The corresponding C function is `semop(2)`.
     public func post(_ number: Int = 0, by amount: Int = 1, undo: Bool = false) throws(IPCError) {
         let operation = Operation.post(number, by: amount, undo: undo)
-        do throws(Errno) {
-            try sysSemaphoreOperate(
-                id, number: operation.rawNumber, change: operation.rawChange, flags: operation.rawFlags)
-        } catch {
-            throw core.failure(error, [operation])
-        }
+        let error = sysSemaphoreOperate(id, operation.packed)
+        if error != 0 { throw core.failure(error, operation) }
     }
 
     /// Waits until one semaphore of the set is 0; changes nothing.

@@ -14,7 +14,7 @@ public import SystemPackage
 /// defer { try? forks.perform([.post(2, undo: true), .post(3, undo: true)]) }
 /// ```
 ///
-/// The race between creating and initialising is closed: see ``Readiness-swift.enum``.
+/// The race between creating and initialising is closed: see ``Initialization``.
 ///
 /// Ownership: the kernel's set belongs to nobody; ``Lifetime`` says when it goes. The handle owns one thread for each
 /// group of operations that tasks wait to perform, while they wait.
@@ -50,24 +50,26 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
     ///   - values: one for each semaphore of a set that is created, 0 to ``maximumValue``. One that exists keeps its own; it
     ///     must have as many semaphores at least. None, to open a set of any size.
     ///   - permissions: of a set that is created: reading is to look at it and to wait for zero, writing is the rest.
-    ///   - readiness: what to do about a set that another process is just making, or began to.
+    ///   - initialization: what to do about a set that another process is just making, or began to.
     ///   - lifetime: when the set goes.
     /// - Throws: ``IPCError/Code/alreadyExists``, ``IPCError/Code/notFound`` as the mode says; ``IPCError/Code/limitReached``
     ///   (ENOSPC) with the limit; ``IPCError/Code/invalidArgument`` (EINVAL) for no values or too many, or for more than the
     ///   set has; ``IPCError/Code/invalidArgument`` (ERANGE) for a value out of range; ``IPCError/Code/permissionDenied`` if
     ///   not even the readable state may be seen; ``IPCError/Code/timedOut`` for a set that was never made ready.
     ///
-    /// Blocking: the thread, up to the patience of ``Readiness-swift.enum/awaited(patience:)``, for a set that is not ready.
+    /// Blocking: the thread, up to the patience of ``Initialization/awaited(patience:)``, for a set that is not ready.
     ///
-    /// If a process dies: while it makes a set, the set stays without values; see ``Readiness-swift.enum``.
+    /// If a process dies: while it makes a set, the set stays without values; see ``Initialization``.
     ///
     /// The corresponding C function is `semget(2)`.
     public init(
         key: SystemVKey, mode: CreationMode = .openExisting, values: [Int] = [],
-        permissions: FilePermissions = .ownerOnly, readiness: Readiness = .awaited(), lifetime: Lifetime = .untilRemoved
+        permissions: FilePermissions = .ownerOnly, initialization: Initialization = .awaited(),
+        lifetime: Lifetime = .untilRemoved
     ) throws(IPCError) {
         let opened = try SystemVSemaphoreOpening(
-            key: key, mode: mode, values: values, permissions: UInt32(permissions.rawValue), readiness: readiness,
+            key: key, mode: mode, values: values, permissions: UInt32(permissions.rawValue),
+            initialization: initialization,
             lifetime: lifetime
         ).open()
         self.key = key

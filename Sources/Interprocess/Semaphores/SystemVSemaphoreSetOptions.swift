@@ -20,9 +20,17 @@ extension SystemVSemaphoreSet {
         @inline(__always)
         init(_ number: Int, _ change: Int, undo: Bool, noWait: Bool) {
             // A number that no set can have stays one.
-            rawNumber = UInt16(truncatingIfNeeded: number < 0 ? 65535 : min(number, 65535))
+            rawNumber = UInt16(truncatingIfNeeded: min(UInt(bitPattern: number), 65535))
             rawChange = Int16(truncatingIfNeeded: change)
-            rawFlags = (undo ? SystemVSemaphoreFlags.undo : 0) | (noWait ? SystemVSemaphoreFlags.noWait : 0)
+            // SEM_UNDO and IPC_NOWAIT.
+            rawFlags = (undo ? 0x1000 : 0) | (noWait ? 0x800 : 0)
+        }
+
+        /// As one number, the way one operation alone goes to the kernel.
+        @inline(__always)
+        var packed: UInt64 {
+            UInt64(rawNumber) | UInt64(UInt16(bitPattern: rawChange)) << 16
+                | UInt64(UInt16(bitPattern: rawFlags)) << 32
         }
 
         /// Takes from a semaphore; has to wait while it has less (P).
@@ -32,6 +40,7 @@ extension SystemVSemaphoreSet {
         ///   - amount: how much, 1 to 32767.
         ///   - undo: whether the kernel gives it back when this process ends, in whatever way (SEM_UNDO).
         ///   - noWait: whether the group fails instead of waiting for this (IPC_NOWAIT).
+        @inline(__always)
         public static func wait(
             _ number: Int = 0, by amount: Int = 1, undo: Bool = false, noWait: Bool = false
         ) -> Operation {
@@ -45,6 +54,7 @@ extension SystemVSemaphoreSet {
         ///   - number: which of the set, from 0.
         ///   - amount: how much, 1 to 32767.
         ///   - undo: whether the kernel takes it back when this process ends; for what was taken with undo.
+        @inline(__always)
         public static func post(_ number: Int = 0, by amount: Int = 1, undo: Bool = false) -> Operation {
             precondition((1...32767).contains(amount), "an amount is 1 to 32767")
             return Operation(number, amount, undo: undo, noWait: false)
@@ -64,9 +74,9 @@ extension SystemVSemaphoreSet {
         /// What is added: negative to take, 0 to wait for zero.
         public var change: Int { Int(rawChange) }
         /// Whether the kernel undoes it when the process ends (SEM_UNDO).
-        public var hasUndo: Bool { rawFlags & SystemVSemaphoreFlags.undo != 0 }
+        public var hasUndo: Bool { rawFlags & 0x1000 != 0 }
         /// Whether the group fails instead of waiting for this (IPC_NOWAIT).
-        public var failsInsteadOfWaiting: Bool { rawFlags & SystemVSemaphoreFlags.noWait != 0 }
+        public var failsInsteadOfWaiting: Bool { rawFlags & 0x800 != 0 }
 
         /// What takes it back, without undo.
         var inverse: Operation { Operation(number, -change, undo: false, noWait: false) }
@@ -98,7 +108,7 @@ extension SystemVSemaphoreSet {
     /// `semget(2)` makes a set and `semctl(2)` or `semop(2)` gives it values: two steps, between which others may find
     /// it, and in whose middle the maker may die. The rule that programs follow since Stevens wrote it down: the
     /// maker's last step is a `semop(2)`, and a set on which there never was one (`sem_otime` is 0) is not ready.
-    public enum Readiness: Sendable, Hashable {
+    public enum Initialization: Sendable, Hashable {
         /// Waits until the set is ready by that rule, for a maker that is at it.
         ///
         /// A set that is older than `patience` and still not ready: if somebody has given it values, it counts as ready

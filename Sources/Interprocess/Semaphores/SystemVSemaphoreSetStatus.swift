@@ -13,7 +13,7 @@ public struct SystemVSemaphoreSetStatus: Sendable, Hashable {
     /// How many semaphores it has.
     public var count: Int
     /// When the last group of operations was performed, in seconds since 1970; nil if none was: then the set may not be ready,
-    /// see ``SystemVSemaphoreSet/Readiness-swift.enum``.
+    /// see ``SystemVSemaphoreSet/Initialization``.
     public var lastOperated: Int?
     /// When the set was created, or its owner, mode or a value set; in seconds since 1970.
     public var lastChanged: Int

@@ -135,6 +135,20 @@ import Testing
         Expect.failure(.timedOut, .timedOut) { try semaphore.wait(until: .after(.milliseconds(20))) }
     }
 
+    @Test(.requires("perl")) func aStoppedHolderOfASetKeepsIt() async throws {
+        let set = try scratchSet([1])
+        let peer = try Peer.perl(
+            "my $id = shift; semop($id, pack('s!3', 0, -1, 010000)) or die; print qq(taken\\n); kill('STOP', $$);"
+                + "semop($id, pack('s!3', 0, 1, 010000)) or die; <STDIN>", ["\(set.id)"])
+        try peer.expect("taken")
+        let late = await #expect(throws: IPCError.self) { try await set.wait(until: .after(.milliseconds(20))) }
+        #expect(late?.code == .timedOut)
+        peer.kill(18)
+        try await set.wait(until: .after(.seconds(60)))
+        #expect(try peer.finish().status == .exited(0))
+        #expect(try set.value() == 0)
+    }
+
     // MARK: Adding to a counter that only one at a time may touch
 
     @Test(.requires(python: "posix_ipc")) func processesAddUnderANamedSemaphore() async throws {

@@ -58,7 +58,7 @@ struct SemaphoreFaultTests {
             let key = scratch.key()
             let report = try FaultPlan.sweep {
                 let set = try SystemVSemaphoreSet(
-                    key: key, mode: .openOrCreate, values: [1, 0], readiness: .awaited(patience: .milliseconds(1)),
+                    key: key, mode: .openOrCreate, values: [1, 0], initialization: .awaited(patience: .milliseconds(1)),
                     lifetime: .removeOnClose)
                 try set.wait()
                 _ = try set.tryWait()

@@ -143,7 +143,7 @@ import Testing
             print('made'); sys.stdin.read(); s.remove()
             """, ["\(key.number)"])
         try peer.expect("made")
-        let set = try SystemVSemaphoreSet(key: key, readiness: .awaited(patience: .milliseconds(20)))
+        let set = try SystemVSemaphoreSet(key: key, initialization: .awaited(patience: .milliseconds(20)))
         #expect(set.count == 1)
         #expect(try set.value() == 3)
         let id = set.id
@@ -189,7 +189,7 @@ import Testing
         try peer.expect("made")
         let thread = try BlockedThread { () throws(IPCError) in
             let set = try SystemVSemaphoreSet(
-                key: key, mode: .openOrCreate, values: [9], readiness: .awaited(patience: .seconds(600)))
+                key: key, mode: .openOrCreate, values: [9], initialization: .awaited(patience: .seconds(600)))
             try set.perform([.wait(by: 2), .waitForZero()], until: .now)
         }
         try peer.send("")

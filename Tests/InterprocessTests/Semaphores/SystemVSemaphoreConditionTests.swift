@@ -192,6 +192,14 @@ private let table = ConditionTable("sysv-sem", opening + operating)
         Expect.failure(.invalidArgument, .invalidArgument, hint: "one operation at least") { try set.perform([]) }
     }
 
+    /// An id may mean another, larger set by the time it is used: what the handle believes of its size bounds nothing.
+    @Test func aLargerSetUnderTheIdDoesNoHarm() throws {
+        let set = try scratchSet([Int](repeating: 3, count: 200))
+        #expect(try sysSemaphoreSetValues(set.id, count: 2) == [3, 3])
+        try sysSemaphoreSetSetValues(set.id, [1, 2])
+        #expect(try set.values() == [1, 2] + [Int](repeating: 0, count: 198))
+    }
+
     @Test func removalReachesThreadsThatWait() throws {
         let set = try scratchSet([0, 1])
         let id = set.id

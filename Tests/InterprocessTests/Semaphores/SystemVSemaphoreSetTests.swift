@@ -290,7 +290,8 @@ import Testing
             for _ in 0..<6 {
                 group.addTask {
                     let set = try SystemVSemaphoreSet(
-                        key: key, mode: .openOrCreate, values: [6], readiness: .awaited(patience: .milliseconds(50)))
+                        key: key, mode: .openOrCreate, values: [6],
+                        initialization: .awaited(patience: .milliseconds(50)))
                     try set.wait(until: .now)
                     return set.wasCreated
                 }
@@ -307,20 +308,20 @@ import Testing
         let key = scratch.key()
         try abandoned(key)
         Expect.failure(nil, .timedOut, hint: "never given values") {
-            _ = try SystemVSemaphoreSet(key: key, readiness: .awaited(patience: .milliseconds(10)))
+            _ = try SystemVSemaphoreSet(key: key, initialization: .awaited(patience: .milliseconds(10)))
         }
         Expect.failure(.fileExists, .alreadyExists) {
             _ = try SystemVSemaphoreSet(key: key, mode: .createExclusive, values: [1])
         }
-        #expect(try SystemVSemaphoreSet(key: key, readiness: .asFound).values() == [0, 0])
-        try SystemVSemaphoreSet(key: key, readiness: .asFound).setPermissions([.ownerReadWrite, .otherReadWrite])
+        #expect(try SystemVSemaphoreSet(key: key, initialization: .asFound).values() == [0, 0])
+        try SystemVSemaphoreSet(key: key, initialization: .asFound).setPermissions([.ownerReadWrite, .otherReadWrite])
         if sysEffectiveUserID() != 0 { return }
         await #expect(processExitsWith: .success) { [key = key.number as Int32] in
             try ProcessState.becomeNobody()
             Expect.failure(.notPermitted, .permissionDenied, hint: "only its owner may replace it") {
                 _ = try SystemVSemaphoreSet(
                     key: .number(key), mode: .openOrCreate, values: [1, 1],
-                    readiness: .awaited(patience: .milliseconds(10)))
+                    initialization: .awaited(patience: .milliseconds(10)))
             }
         }
         try SystemVSemaphoreSet.remove(key: key)
@@ -331,10 +332,10 @@ import Testing
         let key = scratch.key()
         try abandoned(key, count: 1)
         let thread = try BlockedThread { () throws(IPCError) in
-            let set = try SystemVSemaphoreSet(key: key, readiness: .awaited(patience: .seconds(600)))
+            let set = try SystemVSemaphoreSet(key: key, initialization: .awaited(patience: .seconds(600)))
             try set.wait(until: .now)
         }
-        let maker = try SystemVSemaphoreSet(key: key, readiness: .asFound)
+        let maker = try SystemVSemaphoreSet(key: key, initialization: .asFound)
         try maker.setValue(1)
         TestSyscalls.sleep(nanoseconds: 10_000_000)
         #expect(!thread.isDone)
@@ -348,9 +349,9 @@ import Testing
         let scratch = ScratchSemaphores()
         let key = scratch.key()
         try abandoned(key)
-        try SystemVSemaphoreSet(key: key, readiness: .asFound).setValues([0, 4])
+        try SystemVSemaphoreSet(key: key, initialization: .asFound).setValues([0, 4])
         let set = try SystemVSemaphoreSet(
-            key: key, mode: .openOrCreate, values: [9], readiness: .awaited(patience: .milliseconds(10)))
+            key: key, mode: .openOrCreate, values: [9], initialization: .awaited(patience: .milliseconds(10)))
         #expect(set.wasCreated == false)
         #expect(try set.values() == [0, 4])
         try set.remove()
@@ -362,7 +363,7 @@ import Testing
         try abandoned(key)
         let thread = try BlockedThread { () throws(IPCError) in
             let set = try SystemVSemaphoreSet(
-                key: key, mode: .openOrCreate, values: [1], readiness: .awaited(patience: .seconds(600)))
+                key: key, mode: .openOrCreate, values: [1], initialization: .awaited(patience: .seconds(600)))
             try set.wait(until: .now)
         }
         TestSyscalls.sleep(nanoseconds: 5_000_000)
@@ -384,7 +385,7 @@ import Testing
             try signalSelf(9)
         }
         let set = try SystemVSemaphoreSet(
-            key: key, mode: .openOrCreate, values: [3, 0], readiness: .awaited(patience: .milliseconds(20)))
+            key: key, mode: .openOrCreate, values: [3, 0], initialization: .awaited(patience: .milliseconds(20)))
         #expect(set.wasCreated == !isDone)
         #expect(try set.values() == [3, 0])
     }
@@ -404,7 +405,7 @@ import Testing
             Faults.fail("semop", with: .identifierRemoved)
             // What it made is still there, as a set without values that a second maker would leave.
             let set = try SystemVSemaphoreSet(
-                key: key, mode: .openOrCreate, values: [1], readiness: .awaited(patience: .milliseconds(10)))
+                key: key, mode: .openOrCreate, values: [1], initialization: .awaited(patience: .milliseconds(10)))
             #expect(try set.value() == 1)
         }
     }
