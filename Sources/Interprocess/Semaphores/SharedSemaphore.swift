@@ -73,7 +73,7 @@ public struct SharedSemaphore: ~Copyable, POSIXSemaphore {
         self.offsetBytes = offsetBytes
     }
 
-    /// As ``init(initializing:at:initialValue:)`` in a mapping of its own of what `descriptor` refers to.
+    /// As ``init(initializing:at:initialValue:)-(MappedRegion,_,_)`` in a mapping of its own of what `descriptor` refers to.
     ///
     /// - Parameters:
     ///   - descriptor: shared memory, a memfd or a file, at least as long; it may be closed afterwards.
@@ -97,6 +97,33 @@ public struct SharedSemaphore: ~Copyable, POSIXSemaphore {
         let window = try Self.window(descriptor, offsetBytes)
         try self.init(attachingTo: window.region, at: window.offsetBytes)
     }
+
+    /// As ``init(initializing:at:initialValue:)-(MappedRegion,_,_)`` in a mapping of its own of an object of memory.
+    ///
+    /// - Parameters:
+    ///   - object: opened for reading and writing; it may be closed afterwards.
+    ///   - offsetBytes: where in it.
+    ///   - initialValue: how many permits there are at first.
+    /// - Throws: as there, and what mapping throws.
+    public init<Object: MappableObject & ~Copyable>(
+        initializing object: borrowing Object, at offsetBytes: Int = 0, initialValue: Int
+    ) throws(IPCError) {
+        let window = try Self.window(object, offsetBytes)
+        try self.init(initializing: window.region, at: window.offsetBytes, initialValue: initialValue)
+    }
+
+    /// As ``init(attachingTo:at:)-(MappedRegion,_)`` in a mapping of its own of an object of memory.
+    ///
+    /// - Parameters:
+    ///   - object: opened for reading and writing; it may be closed afterwards.
+    ///   - offsetBytes: where in it.
+    /// - Throws: as there, and what mapping throws.
+    public init<Object: MappableObject & ~Copyable>(
+        attachingTo object: borrowing Object, at offsetBytes: Int = 0
+    ) throws(IPCError) {
+        let window = try Self.window(object, offsetBytes)
+        try self.init(attachingTo: window.region, at: window.offsetBytes)
+    }
 }
 
 extension SharedSemaphore {
@@ -116,6 +143,23 @@ extension SharedSemaphore {
     private struct Window: ~Copyable {
         var region: MappedRegion
         var offsetBytes: Int
+    }
+
+    private static func window<Object: MappableObject & ~Copyable>(
+        _ object: borrowing Object, _ offsetBytes: Int
+    ) throws(IPCError) -> Window {
+        let size = try object.sizeBytes()
+        guard offsetBytes >= 0, offsetBytes <= size - byteCount else {
+            throw IPCError(
+                code: .invalidArgument, call: "mmap", subject: object.subject,
+                hint: "\(byteCount) bytes at byte \(offsetBytes) do not fit: the memory has \(size)")
+        }
+        // Whole pages, which may be huge ones.
+        let page = object.pageSizeBytes
+        let start = offsetBytes / page * page
+        let end = min(size, (offsetBytes + byteCount + page - 1) / page * page)
+        let region = try object.map(offsetBytes: start, byteCount: end - start)
+        return Window(region: region, offsetBytes: offsetBytes - start)
     }
 
     /// The page or pages around a place.

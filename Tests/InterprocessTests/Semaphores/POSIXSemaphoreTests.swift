@@ -151,6 +151,20 @@ import Testing
         #expect(again.value == 0)
     }
 
+    /// Memory that cannot be cut off behind the mapping: nothing that others do raises SIGBUS here.
+    @Test func inSealedMemory() throws {
+        let memory = try SealedMemory(byteCount: 8192)
+        let made = try SharedSemaphore(initializing: memory, at: 4096 + 8, initialValue: 1)
+        let found = try SharedSemaphore(attachingTo: memory, at: 4096 + 8)
+        #expect(made.offsetBytes == 8)
+        try found.wait()
+        #expect(made.value == 0)
+        Expect.failure(nil, .invalidArgument, hint: "do not fit") {
+            _ = try SharedSemaphore(attachingTo: memory, at: 8192 - 24)
+        }
+        Expect.failure(nil, .malformed) { _ = try SharedSemaphore(attachingTo: memory, at: 64) }
+    }
+
     @Test func theRestOfTheMemoryIsStillThere() throws {
         let region = try MappedRegion(memory(), byteCount: 4096, subject: "memory")
         let semaphore = try SharedSemaphore(initializing: region, at: 64, initialValue: 7)
