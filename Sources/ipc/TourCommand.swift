@@ -41,7 +41,7 @@ struct TourCommand: ParsableCommand {
             throw Failure(error, "\(directory)", hint: "the tour needs a directory for what has a path; set TMPDIR")
         }
         Cleaning.add {
-            for name in ["file", "fifo", "socket"] { try? sysUnlink(directory.appending(name)) }
+            for name in ["file", "fifo", "socket", "map"] { try? sysUnlink(directory.appending(name)) }
             try? sysRemoveDirectory(directory)
         }
         let view = TourView(file: file, json: json)
@@ -49,7 +49,8 @@ struct TourCommand: ParsableCommand {
         var allVerified = true
         for mechanism in TourMechanism.allCases {
             let stop = TourStop(
-                mechanism: mechanism, file: file, directory: directory, rounds: rounds ?? 500,
+                mechanism: mechanism, file: try file.prefix(mechanism.share(of: file.size)), directory: directory,
+                rounds: rounds ?? 500,
                 progress: { view.progress(mechanism, $0) })
             view.progress(mechanism, 0)
             let result = stop.run()

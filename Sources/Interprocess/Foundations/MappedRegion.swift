@@ -334,3 +334,11 @@ extension MappedRegion {
         return range
     }
 }
+
+extension MappedRegion {
+    /// Where the range begins in this process, as another that controls it has to name it.
+    package var address: UInt64 {
+        // SAFETY: only the number; nothing is read through it.
+        unsafe UInt64(UInt(bitPattern: base))
+    }
+}

@@ -121,6 +121,9 @@ final class ProcessCore: Sendable {
     func takeEnd() throws(IPCError) -> ProcessExit? {
         try end.withLock { (end) throws(IPCError) in
             if let end { return end }
+            // Asked only once there is an end: to wait for a child that another thread of this process has under control would
+            // take its stops from that thread, whatever the options say.
+            guard try descriptor.isReady(.readable) else { return nil }
             do throws(Errno) {
                 guard let found = try sysWaitForEnd(.descriptor(descriptor.rawValue)) else { return nil }
                 if isSpawned { ProcessRegistry.shared.remove(processID) }
@@ -138,7 +141,6 @@ final class ProcessCore: Sendable {
     }
 
     private func endSeenFromOutside() throws(IPCError) -> ProcessExit? {
-        guard try descriptor.isReady(.readable) else { return nil }
         if let found = sysEndOfReaped(descriptor.rawValue) { return ProcessExit(found) }
         return ProcessExit(processID: processID, reason: ZombieStatus.reason(of: processID, descriptor.rawValue))
     }

@@ -72,6 +72,11 @@ final class TourPeer: Sendable {
         control = TourControl(reading: weRead, writing: weWrite)
         let (process, ended) = (process, ended)
         try sysStartThread(named: "ipc-tour") {
+            // Not before it has ended: a plain wait would take the stops of a process under control from who controls it.
+            if let descriptor = try? sysOpenProcess(process) {
+                _ = try? sysPollOne(descriptor, writing: false, untilNanoseconds: .max)
+                try? sysClose(descriptor)
+            }
             _ = try? sysWait(process)
             ended.withLock { $0 = true }
             onEnd()

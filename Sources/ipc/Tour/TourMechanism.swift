@@ -13,6 +13,11 @@ enum TourMechanism: String, CaseIterable, Sendable {
     case udp
     case mq
     case sysvMsg = "sysv-msg"
+    case shm
+    case mappedFile = "mapped-file"
+    case memfd
+    case signal
+    case control = "process-control"
     case file
     case descriptor
 
@@ -29,6 +34,11 @@ enum TourMechanism: String, CaseIterable, Sendable {
         case .udp: "udp"
         case .mq: "POSIX queue"
         case .sysvMsg: "System V queue"
+        case .shm: "shared memory"
+        case .mappedFile: "mapped file"
+        case .memfd: "sealed memory"
+        case .signal: "signals"
+        case .control: "process control"
         case .file: "file + inotify"
         case .descriptor: "descriptor"
         }
@@ -47,6 +57,11 @@ enum TourMechanism: String, CaseIterable, Sendable {
         case .udp: "many small messages to other machines, where a loss is no harm"
         case .mq: "messages by priority that outlive both programs"
         case .sysvMsg: "messages by type, each reader takes its own; the oldest programs know it"
+        case .shm: "large data at the speed of memory, with semaphores for order: nothing is copied twice"
+        case .mappedFile: "the same, and it stays when everybody has gone"
+        case .memfd: "memory without a name, passed over a socket; its seals make it safe to read"
+        case .signal: "to announce an event with a number, in order; four bytes at a time"
+        case .control: "a debugger's way: stop the other, write into its memory, let it go on"
         case .file: "a journal that stays, read at leisure; the oldest way of all"
         case .descriptor: "hand over the open file itself; no bytes cross at all"
         }
@@ -57,12 +72,23 @@ enum TourMechanism: String, CaseIterable, Sendable {
         switch self {
         case .udp, .mq, .sysvMsg: 8192
         case .unixDatagram, .unixSeqpacket: 32768
+        case .memfd: 1 << 20
+        case .signal: TourSignals.bytesPerSignal
         default: 65536
         }
     }
 
     /// Datagrams that may be on their way before the other side says that it has them; nil where the kernel waits.
-    var window: Int? { self == .udp ? 8 : nil }
+    var window: Int? {
+        switch self {
+        case .udp: 8
+        case .signal: 512
+        default: nil
+        }
+    }
+
+    /// How much of a file of `size` bytes is passed: of signals, which carry a word each, whole words and not too many.
+    func share(of size: Int) -> Int { self == .signal ? min(size, 65536) & ~(TourSignals.bytesPerSignal - 1) : size }
 }
 
 /// What a stop of the tour showed.

@@ -47,17 +47,34 @@ enum TourPeerMain {
             // Opening waits for the other side, which waits for this word.
             try control.say("ready \(address)")
             return try Carriers.source(try Address(address), SourcePlan())
+        case .shm, .mappedFile:
+            let source: any Source =
+                mechanism == .shm
+                ? try TourRing<NamedSemaphore>.named(address, .openExisting)
+                : try TourRing<SharedSemaphore>.inFile(FilePath(address), create: false)
+            try control.say("ready -")
+            return source
+        case .signal:
+            let source = try SignalSource()
+            try control.say("ready -")
+            return source
+        case .control:
+            let source = try ControlledSource()
+            try control.say("ready \(source.address)")
+            // Under control before the first stop.
+            _ = try control.hear()
+            return source
         default:
             let address = try Address(address)
             let source = try Carriers.source(
                 address,
                 SourcePlan(
                     follow: address.kind == .file, listen: address.kind.isSocket,
-                    wantsDescriptors: mechanism == .descriptor))
+                    wantsDescriptors: mechanism == .descriptor || mechanism == .memfd))
             let bound =
                 (source as? ListeningSource)?.boundAddress ?? (source as? DatagramSource)?.boundAddress ?? address
             try control.say("ready \(bound)")
-            return source
+            return mechanism == .memfd ? SealedSource(source) : source
         }
     }
 }

@@ -77,7 +77,10 @@ struct TourFile: Sendable {
     let size: Int
     let checksum: UInt32
 
-    init(_ path: FilePath) throws {
+    /// The first part of the file.
+    func prefix(_ count: Int) throws -> TourFile { count < size ? try TourFile(path, upTo: count) : self }
+
+    init(_ path: FilePath, upTo limit: Int = .max) throws {
         self.path = path
         do throws(Errno) {
             let descriptor = OwnedDescriptor(adopting: try sysOpen(path, flags: FileSink.flags(writing: false)))
@@ -85,7 +88,7 @@ struct TourFile: Sendable {
             var checksum = CRC32()
             var size = 0
             while true {
-                let bytes = try readUpTo(1 << 20, descriptor.rawValue)
+                let bytes = try readUpTo(min(1 << 20, limit - size), descriptor.rawValue)
                 if bytes.isEmpty { break }
                 checksum.add(bytes.span)
                 size += bytes.count

@@ -45,6 +45,11 @@ struct TourStop {
             return try through(.fifo(pipe.path))
         case .pipeWriters: return try throughPipeOfSeveral()
         case .splice: return try throughSplice()
+        case .shm: return try throughSharedMemory()
+        case .mappedFile: return try throughMappedFile()
+        case .memfd: return try throughSealedMemory()
+        case .signal: return try throughSignals()
+        case .control: return try throughControl()
         }
     }
 
