@@ -35,6 +35,8 @@ var examples: [String] = [
     "pipes-reply-fifo",
     "semaphores-producer-consumer",
     "semaphores-starvation",
+    "shared-memory-picture",
+    "shared-memory-sealed",
     "sockets-echo",
     "sockets-pass-descriptor",
 ]

@@ -74,6 +74,23 @@ static inline ssize_t cip_write_own_memory(const void *from, void *to, size_t co
     return process_vm_writev(getpid(), &local, 1, &remote, 1, 0);
 }
 
+// Tests only.
+static inline int cip_test_mount(const char *place, const char *options) {
+    return (int)syscall(SYS_mount, "tmpfs", place, "tmpfs", 0UL, options);
+}
+static inline int cip_test_mount_private(void) {
+    return (int)syscall(SYS_mount, "none", "/", (void *)0, 0x44000UL, (void *)0);   // MS_REC | MS_PRIVATE
+}
+static inline int cip_test_unmount(const char *place) { return (int)syscall(SYS_umount2, place, 2); }
+static inline int cip_test_memfd_without_name(void) { return (int)syscall(SYS_memfd_create, (void *)0, 0); }
+static inline int cip_test_load(const volatile unsigned char *place) { return *place; }
+static inline void cip_test_store(volatile unsigned char *place, unsigned char value) { *place = value; }
+static inline void cip_test_sigbus_handler(int signal) { (void)signal; _exit(77); }
+static inline void cip_test_make_sigbus(struct sigaction *action) {
+    memset(action, 0, sizeof *action);
+    action->sa_handler = cip_test_sigbus_handler;
+}
+
 /// The SIGBUS guard; see sigbus_guard.c.
 int cip_guard_install(void);
 int cip_guard_register(const void *start, size_t count);

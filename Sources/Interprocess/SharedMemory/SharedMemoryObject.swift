@@ -132,19 +132,26 @@ enum MemoryOpening {
                     hint: "what is created needs a byteCount of at least 1")
             }
             if let descriptor = try NamedMemory.create(plan, prepare: prepare) {
-                return Opened(descriptor: try narrowed(descriptor, access, plan.subject), wasCreated: true)
+                return Opened(descriptor: try reopened(descriptor, access, plan), wasCreated: true)
             }
             if mode == .createExclusive { throw NamedMemory.openFailure(.fileExists, plan.subject) }
         }
     }
 
-    /// Who asked for reading alone gets a descriptor for reading alone.
-    private static func narrowed(
-        _ descriptor: consuming OwnedDescriptor, _ access: MappedRegion.Access, _ subject: String
+    /// The same object, opened by its new name: `/proc` then shows the name to whoever looks, and not that of a nameless file.
+    /// It also is for reading alone if that was asked for.
+    private static func reopened(
+        _ descriptor: consuming OwnedDescriptor, _ access: MappedRegion.Access, _ plan: NamedMemory.Plan
     ) throws(IPCError) -> OwnedDescriptor {
-        if access == .readWrite { return descriptor }
-        do throws(Errno) { return OwnedDescriptor(adopting: try sysReopenReadOnly(descriptor.rawValue)) } catch {
-            throw IPCError(error, "open", subject)
-        }
+        do throws(Errno) {
+            if let number = try? sysOpenToMap(plan.path, write: access == .readWrite) {
+                let named = OwnedDescriptor(adopting: number)
+                let (one, other) = (try sysStatus(number), try sysStatus(descriptor.rawValue))
+                if one.device == other.device && one.inode == other.inode { return named }
+            }
+            // Removed or replaced meanwhile, or of a mode that does not let its maker in.
+            if access == .readWrite { return descriptor }
+            return OwnedDescriptor(adopting: try sysReopenReadOnly(descriptor.rawValue))
+        } catch { throw IPCError(error, "open", plan.subject) }
     }
 }
