@@ -33,8 +33,10 @@ struct SharedMemorySealed {
             (region: borrowing MappedRegion) throws(IPCError) in region.write(text)
         }
         try connection.send([UInt8(text.count)], descriptors: [firm.fileDescriptor])
-        let error = result { try firm.map() }
-        say("to change it afterwards: \(error)")
+        do throws(IPCError) {
+            _ = try firm.map()
+            say("to change it afterwards: possible")
+        } catch { say("to change it afterwards: \(error.code)") }
     }
 
     static func take(from address: SocketAddress) throws {
@@ -49,15 +51,6 @@ struct SharedMemorySealed {
             } catch {
                 say("refused: \(error.hint)")
             }
-        }
-    }
-
-    static func result(_ body: () throws(IPCError) -> MappedRegion) -> String {
-        do throws(IPCError) {
-            _ = try body()
-            return "possible"
-        } catch {
-            return "\(error.code)"
         }
     }
 
