@@ -36,7 +36,7 @@ import Testing
         let program = Checkout.products.appending("shared-memory-sealed").string
         let place = scratch.path("meeting").string
         let giver = try Peer([program, "give", place])
-        try giver.expect("giving at unix:\(place)")
+        try giver.expect("giving at \(place)")
         let taker = try Peer([program, "take", place]).finish()
         #expect(
             taker.text == """
