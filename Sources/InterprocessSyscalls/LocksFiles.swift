@@ -132,3 +132,18 @@ package func sysDescriptorMode(_ descriptor: CInt) throws(Errno) -> (mayRead: Bo
     let mode = try sysControl(descriptor, F_GETFL) & O_ACCMODE
     return (mode != O_WRONLY, mode != O_RDONLY)
 }
+
+/// memfd_create(2) for memory that is to be sealed.
+package func sysCreateLockMemory(_ label: String) throws(Errno) -> CInt {
+    try sysCreateMemoryFile(label, flags: CUnsignedInt(MFD_ALLOW_SEALING))
+}
+
+/// fcntl(2) with F_ADD_SEALS: neither larger nor smaller, and no change of the seals.
+package func sysFixSize(_ descriptor: CInt) throws(Errno) {
+    try sysAddSeals(descriptor, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+}
+
+/// fcntl(2) with F_GET_SEALS: whether nobody can make it smaller.
+package func sysSizeIsFixed(_ descriptor: CInt) throws(Errno) -> Bool {
+    try sysSeals(descriptor) & F_SEAL_SHRINK != 0
+}

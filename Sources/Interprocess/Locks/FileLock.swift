@@ -81,6 +81,8 @@ public struct FileLock: ~Copyable, Sendable {
     public let kind: Kind
     /// What errors call it: `file:/path`.
     public let subject: String
+    // In this order: the locks are released by name before the descriptor is closed.
+    private let release: FileLockRelease
     let descriptor: OwnedDescriptor
 
     /// Opens a file to lock it.
@@ -100,9 +102,8 @@ public struct FileLock: ~Copyable, Sendable {
         permissions: FilePermissions = .ownerOnly
     ) throws(IPCError) {
         let subject = "\(Address.file(path))"
-        descriptor = try Self.open(path, mode, access, permissions, subject)
-        self.kind = kind
-        self.subject = subject
+        let descriptor = try Self.open(path, mode, access, permissions, subject)
+        self.init(adopting: descriptor, kind: kind, subject: subject)
     }
 
     /// Takes over a descriptor of any file.
@@ -113,6 +114,7 @@ public struct FileLock: ~Copyable, Sendable {
     ///   - subject: what errors call it.
     public init(adopting descriptor: consuming OwnedDescriptor, kind: Kind = .openFile, subject: String = "") {
         self.subject = subject.isEmpty ? "file (descriptor \(descriptor.rawValue))" : subject
+        release = FileLockRelease(descriptor.rawValue, kind)
         self.descriptor = descriptor
         self.kind = kind
     }
@@ -131,11 +133,12 @@ public struct FileLock: ~Copyable, Sendable {
 
     /// Closes the file, and with that releases its locks.
     ///
-    /// They are released first by name: a child that was forked meanwhile does not keep them.
+    /// They are released first by name, here as at the end of a value that is dropped: a child that was forked meanwhile, even
+    /// one that is about to `exec`, does not keep them.
     ///
     /// - Throws: ``IPCError/Code/badDescriptor`` if somebody else closed it.
     public consuming func close() throws(IPCError) {
-        try? unlock()
+        release.perform()
         try descriptor.close()
     }
 
@@ -190,4 +193,25 @@ extension FileLock {
             throw error
         }
     }
+}
+
+/// Releases what a handle has locked, once.
+final class FileLockRelease: Sendable {
+    private let descriptor: CInt
+    private let kind: FileLock.Kind
+    private let process = sysProcessID()
+    private let ending = Once()
+
+    init(_ descriptor: CInt, _ kind: FileLock.Kind) {
+        self.descriptor = descriptor
+        self.kind = kind
+    }
+
+    /// Not in a forked child, whose copy of the handle ends without harm to its parent's lock.
+    func perform() {
+        guard ending.first(), sysProcessID() == process else { return }
+        try? FileLock.apply(descriptor, kind, .none, .whole, wait: false)
+    }
+
+    deinit { perform() }
 }

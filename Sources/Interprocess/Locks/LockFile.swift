@@ -121,6 +121,7 @@ final class LockFileRemoval: Sendable {
     private let path: FilePath
     private let descriptor: CInt
     private let removes: Bool
+    private let process = sysProcessID()
     private let ending = Once()
 
     init(_ path: FilePath, _ descriptor: CInt, removes: Bool) {
@@ -133,7 +134,7 @@ final class LockFileRemoval: Sendable {
 
     /// The text goes in any case: what is free should not name a holder.
     func perform() {
-        guard ending.first() else { return }
+        guard ending.first(), sysProcessID() == process else { return }
         if removes { try? sysUnlink(path) }
         try? sysTruncate(descriptor, 0)
     }

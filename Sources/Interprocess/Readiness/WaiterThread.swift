@@ -17,6 +17,9 @@ final class WaiterThread: Sendable {
 
     init(subject: String) { self.subject = subject }
 
+    /// Another one for the same object: what is asked of it does not wait for this one.
+    func apart() -> WaiterThread { WaiterThread(subject: subject) }
+
     /// Makes `operation`, one blocking system call that is not repeated when interrupted, on a waiter thread.
     ///
     /// - Parameters:
