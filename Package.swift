@@ -29,6 +29,8 @@ let testSettings: [SwiftSetting] = [
 
 // A folder of Examples/ each, one line an entry.
 var examples: [String] = [
+    "locks-lease",
+    "locks-survive-a-kill",
     "message-queues-first-of-many",
     "message-queues-priorities",
     "pipes-duplicate-stream",

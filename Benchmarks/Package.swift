@@ -21,5 +21,11 @@ let package = Package(
                 .enableUpcomingFeature("InternalImportsByDefault"),
                 .enableUpcomingFeature("ExistentialAny"),
             ]),
+        // Locks: the loops of both sides in one process and its children.
+        .target(name: "CLocks"),
+        .executableTarget(
+            name: "lock-benchmarks",
+            dependencies: ["CLocks", .product(name: "Interprocess", package: "swift-interprocess")],
+            swiftSettings: [.swiftLanguageMode(.v6)]),
     ]
 )

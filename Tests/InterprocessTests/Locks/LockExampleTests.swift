@@ -14,7 +14,6 @@ import Testing
         #expect(outcome.status == .exited(0))
         #expect(
             outcome.text == """
-                clerk: left has 70, right has 0, 30 are under way
                 the clerk was ended by SIGKILL
                 repaired: 100 and 0
                 left has 100, right has 0
