@@ -10,14 +10,18 @@ enum SemaphoreBenchmarks {
 
     static func workloads() -> [Workload] {
         let placements: [Workload.Placement] = bench_first_cpu() == bench_last_cpu() ? [.oneCPU] : [.oneCPU, .twoCPUs]
-        return names.flatMap { name in
-            let fitting = placements.filter {
-                name.hasSuffix("alone") ? $0 == .oneCPU : name.hasSuffix("contended") ? $0 == .twoCPUs : true
-            }
-            return fitting.map {
-                Workload(name: name, bytes: 0, mode: .blocking, placement: $0, subjects: [.interprocess, .c])
-            }
+        let tasks = ["sem-wakeup", "sysv-sem-wakeup"].map {
+            Workload(name: $0, bytes: 0, mode: .async, placement: .oneCPU, subjects: [.interprocess, .c])
         }
+        return tasks
+            + names.flatMap { name in
+                let fitting = placements.filter {
+                    name.hasSuffix("alone") ? $0 == .oneCPU : name.hasSuffix("contended") ? $0 == .twoCPUs : true
+                }
+                return fitting.map {
+                    Workload(name: name, bytes: 0, mode: .blocking, placement: $0, subjects: [.interprocess, .c])
+                }
+            }
     }
 
     static func measure(
@@ -46,6 +50,7 @@ enum SemaphoreBenchmarks {
     // MARK: As one of the processes that are measured
 
     static func work(_ worker: Worker) throws(IPCError) {
+        if worker.role == "async" { return try workInATask(worker) }
         if worker.workload.hasPrefix("sysv") {
             let mine = try SystemVSemaphoreSet(id: Int32(worker.receive) ?? -1)
             let theirs = try SystemVSemaphoreSet(id: Int32(worker.send) ?? -1)
@@ -66,19 +71,45 @@ enum SemaphoreBenchmarks {
     }
 }
 
+extension SemaphoreBenchmarks {
+    /// The waits of one side are those of a task; its peer is a C process that blocks.
+    private static func workInATask(_ worker: Worker) throws(IPCError) {
+        let reactor = try Reactor(name: "benchmark")
+        if worker.workload.hasPrefix("sysv") {
+            let mine = try SystemVSemaphoreSet(id: Int32(worker.receive) ?? -1)
+            let theirs = try SystemVSemaphoreSet(id: Int32(worker.send) ?? -1)
+            Task(executorPreference: reactor) { [mine = consume mine, theirs = consume theirs] in
+                do throws(IPCError) { try await pingAsync(mine, theirs) } catch { print(error) }
+                bench_end()
+            }
+        } else {
+            let mine = try NamedSemaphore(ObjectName(worker.receive))
+            let theirs = try NamedSemaphore(ObjectName(worker.send))
+            Task(executorPreference: reactor) { [mine = consume mine, theirs = consume theirs] in
+                do throws(IPCError) { try await pingAsync(mine, theirs) } catch { print(error) }
+                bench_end()
+            }
+        }
+        bench_wait_for_end()
+    }
+}
+
 /// What the loops need; specialised by the compiler for each kind.
 private protocol Counted: ~Copyable {
     func take() throws(IPCError)
+    func takeInATask() async throws(IPCError)
     func give() throws(IPCError)
 }
 
 extension NamedSemaphore: Counted {
     @inline(__always) fileprivate func take() throws(IPCError) { try wait() }
+    @inline(__always) fileprivate func takeInATask() async throws(IPCError) { try await wait() }
     @inline(__always) fileprivate func give() throws(IPCError) { try post() }
 }
 
 extension SystemVSemaphoreSet: Counted {
     @inline(__always) fileprivate func take() throws(IPCError) { try wait() }
+    @inline(__always) fileprivate func takeInATask() async throws(IPCError) { try await wait() }
     @inline(__always) fileprivate func give() throws(IPCError) { try post() }
 }
 
@@ -103,6 +134,21 @@ private func ping<Kind: Counted & ~Copyable>(_ mine: borrowing Kind, _ theirs: b
         for _ in 0..<rounds {
             try theirs.give()
             try mine.take()
+        }
+        bench_report(bench_now() - start)
+    }
+}
+
+private func pingAsync<Kind: Counted & ~Copyable>(
+    _ mine: borrowing Kind, _ theirs: borrowing Kind
+) async throws(IPCError) {
+    while true {
+        let rounds = bench_next()
+        if rounds == 0 { return }
+        let start = bench_now()
+        for _ in 0..<rounds {
+            try theirs.give()
+            try await mine.takeInATask()
         }
         bench_report(bench_now() - start)
     }
@@ -141,9 +187,12 @@ private struct SemaphoreSide: ~Copyable {
         let (one, other) = (names[0], names[names.count - 1])
         let second =
             isPair
-            ? try Self.start(program, "echo", workload, other, one, far)
+            ? try Self.start(
+                workload.mode == .async ? Side.programOfC(beside: program) : program, "echo", workload, other, one, far)
             : isContended ? try Self.start(program, "alone", workload, one, other, far) : nil
-        let first = try Self.start(program, isPair ? "ping" : "alone", workload, one, other, bench_first_cpu())
+        let isC = program == Side.programOfC(beside: program)
+        let role = !isPair ? "alone" : workload.mode == .async && !isC ? "async" : "ping"
+        let first = try Self.start(program, role, workload, one, other, bench_first_cpu())
         (self.first, self.second, self.isContended, self.named, self.sets) = (first, second, isContended, named, sets)
     }
 

@@ -19,11 +19,11 @@ struct Worker {
 
     func run() throws(IPCError) {
         switch (role, workload) {
+        case _ where SemaphoreBenchmarks.names.contains(workload): try SemaphoreBenchmarks.work(self)
         case ("async", "eventfd"): try counterAsync()
         case ("async", _): try pipeAsync()
         case (_, "pipe"): try exchange(try PipeExchange())
         case (_, "unix-seqpacket"): try exchange(try PacketExchange())
-        case _ where SemaphoreBenchmarks.names.contains(workload): try SemaphoreBenchmarks.work(self)
         case (_, "mq"): try exchange(try QueueExchange(receive: receive, send: send))
         default: try exchange(try SystemVExchange(receive: Int32(receive) ?? -1, send: Int32(send) ?? -1))
         }
