@@ -63,9 +63,9 @@ package func sysOpenToMap(
     return try sysOpen(path, flags: flags, mode: mode)
 }
 
-/// shm_open(3) of an object that exists.
+/// shm_open(3) of an object that exists. O_NONBLOCK: somebody may have put a named pipe in that place.
 package func sysOpenSharedMemory(_ name: String, write: Bool) throws(Errno) -> CInt {
-    try sysOpenSharedMemory(name, flags: write ? O_RDWR : O_RDONLY, mode: 0)
+    try sysOpenSharedMemory(name, flags: (write ? O_RDWR : O_RDONLY) | O_NONBLOCK, mode: 0)
 }
 
 /// fchown(2); nil leaves an id as it is.

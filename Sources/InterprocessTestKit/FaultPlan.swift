@@ -105,7 +105,8 @@ package enum FaultPlan {
             "memfd_create",
             "dup", "fcntl", "pidfd_open", "inotify_init1", "timerfd_create":
             .tooManyOpenFiles
-        case "write", "writev", "msgget", "epoll_ctl", "mkdirat", "mknodat", "mkfifoat": .noSpace
+        case "mmap", "mremap", "shmat", "mlock": .noMemory
+        case "write", "writev", "msgget", "shmget", "fallocate", "linkat", "epoll_ctl", "mkdirat", "mknodat", "mkfifoat": .noSpace
         case "connect": .connectionRefused
         case "bind": .addressInUse
         case "sendmsg", "sendto", "send": .noBufferSpace

@@ -65,13 +65,6 @@ public struct MappedFile: ~Copyable, MappableObject {
                 allocation: allocation, subject: subject),
             mode, access, prepare
         ) { () throws(Errno) in try sysOpenToMap(path, write: access == .readWrite) }
-        let kind: FileStatus.Kind
-        do throws(Errno) { kind = try sysStatus(opened.descriptor.rawValue).kind } catch {
-            throw IPCError(error, "fstat", subject)
-        }
-        guard kind == .regular else {
-            throw IPCError(code: .wrongKind, call: "open", subject: subject, hint: "it is not a regular file: \(kind)")
-        }
         let removal = try MemoryNameRemoval(
             path, of: opened.descriptor.rawValue, armed: removeOnClose, subject: subject)
         self.path = path

@@ -144,6 +144,7 @@ enum NamedMemory {
         case .tooManyOpenFiles:
             let limit = (try? sysResourceLimit(.descriptors))?.current
             hint = "RLIMIT_NOFILE is \(limit.map { "\($0)" } ?? "unlimited"), and all are in use"
+        case .isDirectory, .noSuchAddressOrDevice: hint = "what is there is not a regular file"
         case .noSpace: hint = "the file system has no room for another file"
         default: hint = ""
         }

@@ -118,10 +118,9 @@ enum MemoryOpening {
     ) throws(IPCError) -> Opened {
         while true {
             if mode != .createExclusive {
-                do throws(Errno) {
-                    return Opened(descriptor: OwnedDescriptor(adopting: try existing()), wasCreated: false)
-                } catch  where error == .noSuchFileOrDirectory && mode == .openOrCreate {
-                } catch { throw NamedMemory.openFailure(error, plan.subject) }
+                if let descriptor = try found(plan, mode, existing) {
+                    return Opened(descriptor: descriptor, wasCreated: false)
+                }
             } else if (try? sysStatus(plan.path)) != nil {
                 // Known before any space is taken; that the name is free still has to be seen at the end.
                 throw NamedMemory.openFailure(.fileExists, plan.subject)
@@ -136,6 +135,26 @@ enum MemoryOpening {
             }
             if mode == .createExclusive { throw NamedMemory.openFailure(.fileExists, plan.subject) }
         }
+    }
+
+    /// What is there; nil if nothing is and that is no error.
+    private static func found(
+        _ plan: NamedMemory.Plan, _ mode: CreationMode, _ existing: () throws(Errno) -> CInt
+    ) throws(IPCError) -> OwnedDescriptor? {
+        let number: CInt
+        do throws(Errno) { number = try existing() } catch
+            where error == .noSuchFileOrDirectory && mode == .openOrCreate
+        {
+            return nil
+        } catch { throw NamedMemory.openFailure(error, plan.subject) }
+        let descriptor = OwnedDescriptor(adopting: number)
+        let kind: FileStatus.Kind
+        do throws(Errno) { kind = try sysStatus(number).kind } catch { throw IPCError(error, "fstat", plan.subject) }
+        guard kind == .regular else {
+            throw IPCError(
+                code: .wrongKind, call: "open", subject: plan.subject, hint: "it is not a regular file: \(kind)")
+        }
+        return descriptor
     }
 
     /// The same object, opened by its new name: `/proc` then shows the name to whoever looks, and not that of a nameless file.

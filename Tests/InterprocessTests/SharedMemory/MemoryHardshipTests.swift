@@ -157,6 +157,30 @@ import Testing
         }
     }
 
+    @Test func signalsInterruptNothing() async {
+        await #expect(processExitsWith: .success) {
+            let scratch = ScratchMemory()
+            try SignalStorm.run {
+                let object = try scratch.object(1 << 22)
+                var region = try object.map(options: .populated)
+                try object.grow(to: 1 << 23)
+                try object.remap(&region)
+                region.fill(with: 1)
+                try region.synchronize()
+                try region.lockInMemory(range: 0..<4096)
+                refused(.timedOut) { try wait(object, .after(.milliseconds(20))) }
+                let segment = try privateSegment()
+                try segment.attach().fill(with: 2)
+                _ = try SealedMemory(byteCount: 1 << 22, seals: .immutable) {
+                    (region: borrowing MappedRegion) throws(IPCError) in region.fill(with: 3)
+                }
+            }
+            @Sendable func wait(_ object: borrowing SharedMemoryObject, _ deadline: Deadline) throws(IPCError) {
+                try object.waitForSize(atLeast: 1 << 24, until: deadline)
+            }
+        }
+    }
+
     private static func hold(_ file: borrowing MappedFile, _ count: Int) throws {
         let region = try GuardedRegion(file.map())
         if count > 1 { try hold(file, count - 1) }

@@ -163,6 +163,23 @@ import Testing
         #expect(error?.code == .cancelled)
     }
 
+    @Test func whatIsNoMemoryInItsPlace() throws {
+        let scratch = ScratchMemory()
+        let path = FilePath("/dev/shm" + scratch.name.description)
+        try NamedPipe(path).create()
+        for access in [MappedRegion.Access.readOnly, .readWrite] {
+            refused(.wrongKind, hint: "regular file") { _ = try SharedMemoryObject(scratch.name, access: access) }
+        }
+        refused(.alreadyExists) { _ = try scratch.object() }
+        #expect(try !SharedMemoryObject.exists(scratch.name))
+        try SharedMemoryObject.unlink(scratch.name)
+        // Through a link nobody is led elsewhere.
+        let file = try scratch.file()
+        #expect(try Peer(["ln", "-s", file.path.string, path.string]).finish().status == .exited(0))
+        let error = #expect(throws: IPCError.self) { _ = try SharedMemoryObject(scratch.name) }
+        #expect(error?.errno == .tooManySymbolicLinkLevels, "\(String(describing: error))")
+    }
+
     @Test(.requiresRoot) func modeAndOwnerChange() throws {
         let object = try ScratchMemory().object()
         try object.setPermissions([.ownerReadWrite, .otherRead])
