@@ -38,7 +38,7 @@ extension MappedRegion {
         public static let notInherited = Options(rawValue: 4)
         /// Swap space is not reserved (MAP_NORESERVE): a store may find no memory.
         public static let unreserved = Options(rawValue: 8)
-        /// Memory of huge pages (MAP_HUGETLB); only for ``MappedRegion/anonymous(byteCount:options:)``. An object made of huge
+        /// Memory of huge pages (MAP_HUGETLB); only for ``MappedRegion/anonymous(byteCount:sharing:options:)``. An object made of huge
         /// pages is mapped with them anyway.
         public static let hugePages = Options(rawValue: 16)
         /// Core dumps leave it out (MADV_DONTDUMP).

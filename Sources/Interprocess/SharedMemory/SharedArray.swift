@@ -41,6 +41,8 @@ public struct SharedArray<Element: SharedPayload>: ~Copyable, Sendable {
     /// - Parameters:
     ///   - region: writable, with room for ``byteCount(for:)``; that is a precondition.
     ///   - offset: where the header begins; a multiple of 128.
+    ///   - count: how many elements.
+    ///   - value: what each element is at first.
     public static func format(
         _ region: borrowing MappedRegion, at offset: Int = 0, count: Int, repeating value: Element
     ) {
