@@ -98,6 +98,100 @@ enum Examples {
         // end
     }
 
+    static func sharedMemory() async throws {
+        // README: Shared memory with a type
+        struct Totals: SharedPayload { var orders: UInt64 = 0, cents: UInt64 = 0 }
+        let totals = try SharedValue(ObjectName("/readme-totals"), mode: .openOrCreate, initial: Totals())
+        let orders = totals.offset(of: \.orders)
+        _ = totals.region.atomicAdd(UInt64(1), at: orders)  // in place; other processes may add at the same time
+        print(totals.load().orders, "order")
+        try SharedMemoryObject.unlink(ObjectName("/readme-totals"))
+        // end
+    }
+
+    static func sealedMemory() async throws {
+        // README: Sealed memory, passed over a socket
+        let ends = try SequencedPacketSocket.pair()
+        let picture = try SealedMemory(byteCount: 1 << 20) { region in region.fill(with: 7) }
+        try picture.seal(.immutable)  // from now on nobody can write, grow or shrink it, not even this process
+        try await ends.first.send([0], descriptors: [picture.fileDescriptor])
+
+        var message = try await ends.second.receiveMessage(upTo: 1)
+        if let descriptor = message.descriptors.takeFirst() {
+            let received = try SealedMemory(adopting: descriptor, requiring: .immutable)  // checked before it is mapped
+            let pixels = try received.map(access: .readOnly)
+            print(pixels.byteCount, "bytes without a copy; the first is", pixels.bytes[0])
+        }
+        // end
+    }
+
+    static func semaphore() async throws {
+        // README: Semaphore
+        let tables = try NamedSemaphore(
+            ObjectName("/readme-tables"), mode: .openOrCreate, initialValue: 2, removeOnClose: true)
+        try await tables.withPermit(until: .after(.seconds(5))) {  // suspends; given back at the end, also by an error
+            print("at a table;", tables.value, "left")
+        }
+        // end
+    }
+
+    static func semaphoreSet() async throws {
+        // README: Semaphores that nobody takes into the grave
+        let forks = try SystemVSemaphoreSet(
+            key: .private, mode: .createExclusive, values: [1, 1, 1], lifetime: .removeOnClose)
+        try await forks.perform([.wait(0, undo: true), .wait(1, undo: true)])  // both at once, or none
+        print("forks:", try forks.values())  // if this process is killed now, the kernel puts them back
+        try await forks.perform([.post(0, undo: true), .post(1, undo: true)])
+        // end
+    }
+
+    static func robustMutex() async throws {
+        // README: A lock that survives its owner
+        struct Account: SharedPayload { var balance: Int64 = 0, version: Int64 = 0 }
+        let account = try RobustMutex(
+            ObjectName("/readme-account"), initial: Account(),
+            recovery: .repair { account in  // an owner was killed in the middle: the next one is told, and repairs
+                account.version += 1
+                return true
+            })
+        try await account.withLock { $0.balance += 100 }  // as many processes as like
+        print("balance", try await account.withLock { $0.balance })
+        try LockMemory.unlink(ObjectName("/readme-account"))
+        // end
+    }
+
+    static func fileLock() async throws {
+        // README: File lock
+        let ledger = try FileLock("/tmp/readme-ledger")
+        try await ledger.withLock(.exclusive, until: .after(.seconds(5))) {
+            let other = try ledger.reopened()  // as another process would
+            print("may another have it?", try other.tryLock(.shared))
+            let holder = try other.holders().first
+            print("process", holder?.processID ?? 0, "has it; this is", try ProcessHandle.current().processID)
+        }
+        // end
+    }
+
+    static func signals() async throws {
+        // README: Signals as values
+        let signals = try SignalReceiver([.realTime(3), .terminate])  // blocked in every thread; no handler runs code
+        try ProcessHandle.current().send(.realTime(3), value: 42)
+        let news = try await signals.receive(until: .after(.seconds(5)))
+        print(news.signal, news.value ?? 0)  // SIGRTMIN+3 42
+        // end
+    }
+
+    static func processes() async throws {
+        // README: Processes
+        var command = ProcessCommand("/bin/sh", ["-c", "exit 3"])
+        command.limits = [.descriptors: .both(64)]
+        command.signalAtParentDeath = .terminate
+        let child = try ProcessHandle.spawn(command)  // what exec refuses is thrown here
+        let end = try await child.exit(until: .after(.seconds(5)))
+        print("exit code", end.code ?? -1)
+        // end
+    }
+
     static func waitAny() async throws {
         // README: The first of any mix
         let orders = try SystemVMessageQueue(key: .private, mode: .createExclusive, lifetime: .removeOnClose)
