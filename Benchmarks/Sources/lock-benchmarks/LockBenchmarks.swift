@@ -12,10 +12,12 @@ struct LockBenchmarks {
         let ours = try Ours()
         guard let plain = lock_make() else { return }
         let (file, other) = (lock_open_scratch(), lock_open_scratch())
-        try compare("robust mutex, uncontended", turns, 20000, ours.mutexLoop) { lock_mutex_loop(plain, $0) }
-        try compare("read lock, uncontended", turns, 10000, ours.readLoop) { lock_read_loop(plain, $0) }
-        try compare("file lock of the open file", turns, 4000, ours.fileLoop) { lock_file_loop(file, $0) }
-        try compare("file lock, flock", turns, 4000, ours.flockLoop) { lock_flock_loop(other, $0) }
+        try compare("robust mutex, uncontended", turns, 20000, { try ours.mutexLoop($0) }) {
+            lock_mutex_loop(plain, $0)
+        }
+        try compare("read lock, uncontended", turns, 10000, { try ours.readLoop($0) }) { lock_read_loop(plain, $0) }
+        try compare("file lock of the open file", turns, 4000, { try ours.fileLoop($0) }) { lock_file_loop(file, $0) }
+        try compare("file lock, flock", turns, 4000, { try ours.flockLoop($0) }) { lock_flock_loop(other, $0) }
         if lock_cpus() > 1 {
             try compare("robust mutex, 2 processes on 2 CPUs", turns / 4, 40000) {
                 try together(cpus: (0, 1), $0) { _, rounds in try ours.mutexLoop(rounds) }
@@ -83,7 +85,7 @@ struct LockBenchmarks {
 }
 
 /// The loops with this package.
-struct Ours: ~Copyable {
+final class Ours {
     private let mutex: RobustMutex<Int>
     private let readers: SharedReadWriteLock<Int>
     private let changed: SharedCondition
