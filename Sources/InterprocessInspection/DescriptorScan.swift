@@ -19,6 +19,8 @@ struct DescriptorScan {
         var path: FilePath?
         var isLinked = true
         var status: FileStatus?
+        /// Whether it is a file of the file system of POSIX queues.
+        var isQueue = false
     }
 
     /// Which descriptors to look at more closely.
@@ -28,6 +30,10 @@ struct DescriptorScan {
         var sockets = false
         var queues = false
         var eventCounters = false
+        /// Files in `/dev/shm` and memory without a name.
+        var memory = false
+        /// These files, whatever they are.
+        var files: Set<FileKey> = []
 
         init(_ kinds: Set<Address.Kind>) {
             pipes = kinds.contains(.pipe)
@@ -35,9 +41,12 @@ struct DescriptorScan {
             sockets = kinds.contains { $0.isSocket }
             queues = kinds.contains(.mq)
             eventCounters = kinds.contains(.eventfd)
+            memory = kinds.contains { $0 == .shm || $0 == .memfd || $0 == .sem }
         }
 
-        var isAnything: Bool { pipes || namedPipes || sockets || queues || eventCounters }
+        var isAnything: Bool {
+            pipes || namedPipes || sockets || queues || eventCounters || memory || !files.isEmpty
+        }
     }
 
     private(set) var found: [Key: Found] = [:]
@@ -137,12 +146,17 @@ struct DescriptorScan {
     }
 
     private func classifyFile(_ link: [UInt8], _ directory: CInt, _ name: FilePath) -> (Key, Found)? {
-        guard wanted.namedPipes || wanted.queues, !Self.isNeverInteresting(link) else { return nil }
+        let isAskedFor = wanted.namedPipes || wanted.queues || wanted.memory || !wanted.files.isEmpty
+        guard isAskedFor, !Self.isNeverInteresting(link) else { return nil }
         guard let status = try? sysCachedStatus(at: directory, name, followLinks: true) else { return nil }
         let isWanted: Bool
+        var isQueue = false
         switch status.kind {
         case .fifo: isWanted = wanted.namedPipes
-        case .regular: isWanted = wanted.queues && Self.isQueue(link, directory, name)
+        case .regular:
+            let isMemory = Self.isMemory(link)
+            isQueue = !isMemory && wanted.queues && Self.isQueue(link, directory, name)
+            isWanted = isQueue || isMemory && wanted.memory || wanted.files.contains(FileKey(status))
         default: isWanted = false
         }
         guard isWanted else { return nil }
@@ -153,7 +167,7 @@ struct DescriptorScan {
             let there = try? sysCachedStatus(FilePath(bytes: path), followLinks: false)
             isLinked = there.map { $0.device == status.device && $0.inode == status.inode } ?? false
         }
-        let seen = Found(path: FilePath(bytes: path), isLinked: isLinked, status: status)
+        let seen = Found(path: FilePath(bytes: path), isLinked: isLinked, status: status, isQueue: isQueue)
         return (.file(device: status.device, inode: status.inode), seen)
     }
 
@@ -165,6 +179,10 @@ struct DescriptorScan {
 
     private static func isNeverInteresting(_ link: [UInt8]) -> Bool {
         link == Array("/dev/null".utf8) || link.starts(with: Array("/dev/pts/".utf8))
+    }
+
+    private static func isMemory(_ link: [UInt8]) -> Bool {
+        link.starts(with: "/dev/shm/".utf8) || link.starts(with: "/memfd:".utf8)
     }
 
     /// mqueue files look like ordinary ones; their file system tells.
@@ -183,7 +201,7 @@ struct DescriptorScan {
             parts.append(
                 MissingPart(
                     what: "the open descriptors of \(processes) of other users", remedy: "CAP_SYS_PTRACE, or root",
-                    kinds: kinds.subtracting([.sysvMsg])))
+                    kinds: kinds.subtracting([.sysvMsg, .sysvSem, .sysvShm, .pid])))
         }
         if hidesProcesses {
             parts.append(

@@ -17,6 +17,18 @@ extension InspectedObject {
         case systemVQueue(SystemVQueueDetails)
         /// An event counter.
         case eventCounter(EventCounterDetails)
+        /// POSIX shared memory, or memory without a name (memfd).
+        case sharedMemory(SharedMemoryDetails)
+        /// A System V segment.
+        case systemVSegment(SystemVSegmentDetails)
+        /// A POSIX named semaphore.
+        case semaphore(SemaphoreDetails)
+        /// A System V semaphore set.
+        case systemVSemaphores(SystemVSemaphoresDetails)
+        /// A file that is locked or mapped.
+        case file(FileDetails)
+        /// A process.
+        case process(ProcessDetails)
     }
 }
 

@@ -5,7 +5,7 @@ import SystemPackage
 /// One thing known about an object, for those who show objects of every kind alike.
 public struct Fact: Sendable, Hashable {
     /// What a fact says.
-    public enum Value: Sendable, Hashable {
+    public indirect enum Value: Sendable, Hashable {
         /// Words.
         case text(String)
         /// A count.
@@ -16,6 +16,10 @@ public struct Fact: Sendable, Hashable {
         case flag(Bool)
         /// Seconds since 1970.
         case time(Int64)
+        /// Several, in order.
+        case list([Value])
+        /// Several, each with its name.
+        case group([Fact])
     }
 
     /// The name, stable, in the manner of JSON keys: `"maxMessages"`.
@@ -38,6 +42,12 @@ extension InspectedObject {
             list.add("id", number: counter.id)
             list.add("count", number: counter.count)
             list.add("isSemaphore", flag: counter.isSemaphore)
+        case .sharedMemory(let memory): memory.add(to: &list)
+        case .systemVSegment(let segment): segment.add(to: &list)
+        case .semaphore(let semaphore): semaphore.add(to: &list)
+        case .systemVSemaphores(let set): set.add(to: &list)
+        case .file(let file): file.add(to: &list)
+        case .process(let process): process.add(to: &list)
         }
         return list.facts
     }
@@ -60,6 +70,17 @@ struct FactList {
     }
     mutating func add(_ key: String, time: Int64?) {
         if let time { facts.append(Fact(key: key, value: .time(time))) }
+    }
+    mutating func add(_ key: String, numbers: [some BinaryInteger]?) {
+        if let numbers {
+            facts.append(Fact(key: key, value: .list(numbers.map { .number(UInt64(clamping: $0)) })))
+        }
+    }
+    mutating func add(_ key: String, texts: [String]?) {
+        if let texts { facts.append(Fact(key: key, value: .list(texts.map { .text($0) }))) }
+    }
+    mutating func add(_ key: String, groups: [[Fact]]) {
+        facts.append(Fact(key: key, value: .list(groups.map { .group($0) })))
     }
 }
 

@@ -38,6 +38,12 @@ extension HostReader {
         case .mq: try posixQueue(address)
         case .sysvMsg: try systemVQueue(address)
         case .pipe, .eventfd: try byNumber(address)
+        case .shm, .sem: try memoryObject(address)
+        case .memfd: try namelessMemory(address)
+        case .sysvShm: try segment(address)
+        case .sysvSem: try semaphoreSet(address)
+        case .file: try file(address)
+        case .pid: try process(address)
         default:
             throw IPCError(
                 code: .unsupported, subject: address.description,
@@ -47,20 +53,20 @@ extension HostReader {
         }
     }
 
-    private func scan() -> DescriptorScan { DescriptorScan(table, DescriptorScan.Wanted(kinds), accounts) }
+    func scan() -> DescriptorScan { DescriptorScan(table, DescriptorScan.Wanted(kinds), accounts) }
 
-    private func notFound(_ address: Address, _ hint: String) -> IPCError {
+    func notFound(_ address: Address, _ hint: String) -> IPCError {
         IPCError(code: .notFound, errno: .noSuchFileOrDirectory, subject: address.description, hint: hint)
     }
 
     /// What is at a path; a symbolic link is followed, as every user of the path would.
-    private func status(_ path: FilePath, _ address: Address) throws(IPCError) -> FileStatus {
+    func status(_ path: FilePath, _ address: Address) throws(IPCError) -> FileStatus {
         do throws(Errno) { return try sysStatus(path, followLinks: true) } catch {
             throw IPCError(error, "stat", address.description)
         }
     }
 
-    private func wrongKind(_ address: Address, _ hint: String) -> IPCError {
+    func wrongKind(_ address: Address, _ hint: String) -> IPCError {
         IPCError(code: .wrongKind, subject: address.description, hint: hint)
     }
 
@@ -197,7 +203,7 @@ extension HostReader {
 }
 
 extension FileStatus.Kind {
-    fileprivate var words: String {
+    var words: String {
         switch self {
         case .fifo: "a named pipe"
         case .socket: "a socket"

@@ -29,15 +29,23 @@ struct HostReader {
     }
 
     func view() -> HostView {
-        let wanted = DescriptorScan.Wanted(options.findsHolders ? kinds : kinds.intersection([.pipe, .eventfd]))
+        let memoryKinds: Set<Address.Kind> = [.shm, .sysvShm, .memfd, .sem, .file]
+        let findable = options.findsHolders ? kinds : kinds.intersection([.pipe, .eventfd, .memfd])
+        let mappings = MappingScan(table, accounts, isWanted: !findable.isDisjoint(with: memoryKinds))
+        let files = LockedFiles(table, accounts, isWanted: findable.contains(.file))
+        var wanted = DescriptorScan.Wanted(findable)
+        wanted.files = files.files
+        if findable.contains(.file) { wanted.files.formUnion(mappings.ordinaryFiles) }
         let scan = DescriptorScan(table, wanted, accounts)
         var view = HostView(objects: [], missing: wanted.isAnything ? scan.missing(for: kinds) : [])
         view.shieldedProcesses = scan.shielded
-        let search = files()
+        let search = search()
         if let search { view.missing += search.missing(for: kinds, limit: options.entryLimit) }
         addPipes(to: &view, scan, search?.files ?? [])
         addSockets(to: &view, scan, search?.files ?? [])
         addQueues(to: &view, scan)
+        addMemory(to: &view, scan, mappings, files)
+        if kinds.contains(.pid) { view.objects += ProcessObjects(table: table, accounts: accounts).objects() }
         if kinds.contains(.eventfd) { view.objects += EventCounters.objects(scan, table) }
         if !options.findsHolders {
             for index in view.objects.indices { view.objects[index].holdersAreComplete = false }
@@ -46,7 +54,7 @@ struct HostReader {
         return view
     }
 
-    private func files() -> FileSearch? {
+    private func search() -> FileSearch? {
         guard kinds.contains(where: { $0 == .fifo || $0.isUnix }), !options.directories.isEmpty else { return nil }
         return FileSearch(options.directories, depth: options.depth, entryLimit: options.entryLimit)
     }
@@ -87,6 +95,27 @@ struct HostReader {
             view.missing += queues.missing
         }
     }
+
+    private func addMemory(
+        to view: inout HostView, _ scan: DescriptorScan, _ mappings: MappingScan, _ files: LockedFiles
+    ) {
+        view.missing += mappings.missing(for: kinds)
+        if kinds.contains(where: { $0 == .shm || $0 == .memfd || $0 == .sem }) {
+            let memory = SharedMemoryObjects(scan: scan, mappings: mappings, accounts: accounts, kinds: kinds)
+            view.objects += memory.objects()
+        }
+        if kinds.contains(.sysvShm) {
+            let segments = SystemVSegments(table, accounts, mappings)
+            view.objects += segments.rows.map { segments.object($0) }
+            view.missing += segments.missing
+        }
+        if kinds.contains(.sysvSem) {
+            let sets = SystemVSemaphores(table, accounts, findsWaiters: options.findsHolders)
+            view.objects += sets.rows.map { sets.object($0) }
+            view.missing += sets.missing
+        }
+        if kinds.contains(.file), options.findsHolders { view.objects += files.objects(scan, mappings) }
+    }
 }
 
 extension HostView {
@@ -110,6 +139,7 @@ extension Address {
         switch name {
         case .number(let number): number
         case .id(let id): UInt64(id)
+        case .process(let id): UInt64(id)
         default: 0
         }
     }

@@ -25,7 +25,8 @@ public struct HostView: Sendable {
 
     /// The kinds that can be looked at.
     public static let kinds: Set<Address.Kind> = [
-        .pipe, .fifo, .unix, .unixDatagram, .unixSeqpacket, .tcp, .udp, .mq, .sysvMsg, .eventfd,
+        .pipe, .fifo, .unix, .unixDatagram, .unixSeqpacket, .tcp, .udp, .mq, .sysvMsg, .eventfd, .shm, .sysvShm, .memfd,
+        .sem, .sysvSem, .file, .pid,
     ]
 
     /// What to look at, and where.

@@ -17,7 +17,7 @@ public struct InspectedObject: Sendable, Hashable {
     public var groupID: UInt32?
     /// Who may use it.
     public var permissions: FilePermissions?
-    /// Bytes that wait in it.
+    /// Bytes that wait in it; of memory and files, how large they are.
     public var usedBytes: UInt64?
     /// How many bytes it can hold.
     public var limitBytes: UInt64?
@@ -78,6 +78,20 @@ public struct Holder: Sendable, Hashable {
         case lastSender
         /// Was the last to receive from it.
         case lastReceiver
+        /// Has it in its memory: POSIX shared memory, a memfd, a file.
+        case maps
+        /// Has the System V segment in its memory.
+        case attached
+        /// Waits for a semaphore, or for something in the shared memory.
+        case waits
+        /// Holds a lock on the file.
+        case holdsLock
+        /// Waits for a lock on the file.
+        case waitsForLock
+        /// Made the System V segment.
+        case creator
+        /// Was the last to attach or detach the segment, or to change the semaphore.
+        case lastUser
     }
 
     /// One of its descriptors of the object.
@@ -103,6 +117,8 @@ public struct Holder: Sendable, Hashable {
     public var relation: Relation
     /// Its descriptors, by number; empty unless it has the object open.
     public var descriptors: [Descriptor]
+    /// Bytes of the object that it has in its memory; nil unless it maps it or is attached.
+    public var mappedBytes: UInt64?
     /// Whether the process was there when we looked. A number that lives again may be another process.
     public var isAlive: Bool
 

@@ -75,6 +75,9 @@ struct LimitReader {
         SystemLimit("kernel.msgmni", [.sysvMsg], "System V message queues of this namespace"),
         SystemLimit("kernel.msgmax", bytes: true, [.sysvMsg], "size of one message"),
         SystemLimit("kernel.msgmnb", bytes: true, [.sysvMsg], "bytes in a new queue"),
+        SystemLimit("kernel.shmmni", [.sysvShm], "System V segments of this namespace"),
+        SystemLimit("kernel.shmmax", bytes: true, [.sysvShm], "size of one segment"),
+        SystemLimit("kernel.shmall", [.sysvShm], "pages in all segments of this namespace"),
         SystemLimit("net.core.somaxconn", [.unix, .unixSeqpacket, .tcp], "backlog that a listener may ask for"),
         SystemLimit("net.unix.max_dgram_qlen", unix, "datagrams, or connections, that wait at a unix socket"),
         SystemLimit("net.core.rmem_default", bytes: true, sockets, "receive buffer of a new socket"),
@@ -100,7 +103,7 @@ struct LimitReader {
                     name: row.name, scope: .system, value: value, used: used(row.name), isBytes: row.isBytes,
                     meaning: row.meaning, kinds: row.kinds))
         }
-        return limits + processLimits()
+        return limits + semaphoreLimits() + memoryLimits() + processLimits()
     }
 
     static func value(_ bytes: [UInt8]) -> UInt64? { TextLine(bytes.prefix { $0 != 0x0a }).number(0) }
@@ -108,9 +111,43 @@ struct LimitReader {
     private func used(_ name: String) -> UInt64? {
         switch name {
         case "kernel.msgmni": table.read("sysvipc/msg", limit: 64 << 20).map { UInt64(SystemVQueues.rows($0).count) }
+        case "kernel.shmmni": segments().map { UInt64($0.count) }
+        case "kernel.shmall": segments().map { rows in rows.reduce(0) { $0 + ($1.size + 4095) / 4096 } }
         case "fs.file-max": table.read("sys/fs/file-nr", limit: 256).flatMap { Self.value($0) }
         default: nil
         }
+    }
+
+    private func segments() -> [SystemVSegmentRow]? {
+        table.read("sysvipc/shm", limit: 64 << 20).map { SystemVSegments.rows($0) }
+    }
+
+    /// One file with four numbers.
+    private func semaphoreLimits() -> [Limit] {
+        guard let text = table.read("sys/kernel/sem", limit: 256) else { return [] }
+        let line = TextLine(text.prefix { $0 != 0x0a })
+        let rows = table.read("sysvipc/sem", limit: 64 << 20).map { SystemVSemaphores.rows($0) }
+        let used = [nil, rows.map { $0.reduce(0) { $0 + UInt64($1.count) } }, nil, rows.map { UInt64($0.count) }]
+        let meanings = [
+            ("semmsl", "semaphores in one set"), ("semmns", "System V semaphores of this namespace"),
+            ("semopm", "operations in one group"), ("semmni", "System V semaphore sets of this namespace"),
+        ]
+        return meanings.enumerated().compactMap { index, row in
+            guard let value = line.number(index, as: UInt64.self) else { return nil }
+            return Limit(
+                name: "kernel.sem (\(row.0))", scope: .system, value: value, used: used[index], isBytes: false,
+                meaning: row.1, kinds: [.sysvSem])
+        }
+    }
+
+    private func memoryLimits() -> [Limit] {
+        guard let space = try? sysFileSystemSpace(SharedMemoryObjects.directory), space.total > 0 else { return [] }
+        return [
+            Limit(
+                name: "/dev/shm", scope: .system, value: space.total, used: space.used, isBytes: true,
+                meaning: "bytes in all POSIX shared memory and semaphores; mount -o remount,size=… sets it",
+                kinds: [.shm, .sem])
+        ]
     }
 
     private func processLimits() -> [Limit] {
@@ -119,12 +156,19 @@ struct LimitReader {
                 (.descriptors, "RLIMIT_NOFILE", false, HostView.kinds, "open descriptors of this process"),
                 (.queueBytes, "RLIMIT_MSGQUEUE", true, [.mq], "bytes in all POSIX message queues that this user made"),
                 (.processes, "RLIMIT_NPROC", false, HostView.kinds, "processes and threads of this user"),
-                (.pendingSignals, "RLIMIT_SIGPENDING", false, [.mq, .signal], "queued signals of this user"),
-                (.lockedMemory, "RLIMIT_MEMLOCK", true, [.shm, .memfd], "memory that this process may lock"),
+                (.pendingSignals, "RLIMIT_SIGPENDING", false, [.mq, .pid, .signal], "queued signals of this user"),
+                (.lockedMemory, "RLIMIT_MEMLOCK", true, [.shm, .memfd, .sysvShm, .file], "memory that this process may lock"),
             ]
         return rows.compactMap { row in
             guard let limit = try? sysResourceLimit(row.resource) else { return nil }
-            let used = row.resource == .descriptors ? UInt64(max(0, table.entries(of: "self/fd").count - 1)) : nil
+            let used: UInt64? =
+                switch row.resource {
+                case .descriptors: UInt64(max(0, table.entries(of: "self/fd").count - 1))
+                case .pendingSignals:
+                    table.read("self/status").flatMap { ProcessObjects.line("SigQ", $0) }
+                        .flatMap { $0.split(separator: "/").first }.flatMap { UInt64($0) }
+                default: nil
+                }
             return Limit(
                 name: row.name, scope: .process, value: limit.current, ceiling: limit.maximum, used: used,
                 isBytes: row.isBytes, meaning: row.meaning, kinds: row.kinds)

@@ -13,8 +13,9 @@ public struct Orphan: Sendable, Hashable {
 }
 
 extension HostView {
-    /// The objects of this view that nobody seems to use: System V queues whose last users are dead and on which
-    /// nobody waits, socket paths to which nothing is bound, named pipes and POSIX queues that nobody has open.
+    /// The objects of this view that nobody seems to use: System V queues and semaphore sets whose last users are dead and on
+    /// which nobody waits, segments that nobody is attached to and whose creator is dead, socket paths to which nothing is
+    /// bound, named pipes, POSIX queues, semaphores and shared memory that nobody has open or mapped.
     ///
     /// Where holders could not be seen, an object that may have some is left out. A queue that a program
     /// made for one that starts later looks the same: hence the age.
@@ -49,7 +50,17 @@ extension InspectedObject {
             return count == 0 ? "nobody has it open" : "nobody has it open; \(Self.messages(count)) wait in it"
         case .systemVQueue(let queue):
             return waitsAreHidden ? nil : reasonToBeAnOrphan(queue)
-        case .internet, .eventCounter:
+        case .sharedMemory(let memory):
+            guard memory.isLinked == true, holdersAreComplete, holders.isEmpty else { return nil }
+            return "nobody has it open or mapped"
+        case .semaphore(let semaphore):
+            guard semaphore.isLinked, holdersAreComplete, holders.isEmpty else { return nil }
+            return "nobody has it open"
+        case .systemVSegment(let segment):
+            return reasonToBeAnOrphan(segment)
+        case .systemVSemaphores(let set):
+            return reasonToBeAnOrphan(set)
+        case .internet, .eventCounter, .file, .process:
             return nil
         }
     }
@@ -70,5 +81,26 @@ extension InspectedObject {
         case (let sender?, let receiver?):
             return "its last sender (\(sender)) and last receiver (\(receiver)) are gone"
         }
+    }
+
+    private func reasonToBeAnOrphan(_ segment: SystemVSegmentDetails) -> String? {
+        // The creator is known from the start: without it, it is of another namespace, of which we know nothing.
+        guard segment.attachments == 0, let creator = segment.creatorProcess else { return nil }
+        guard !holders.contains(where: \.isAlive) else { return nil }
+        return "nobody is attached and its creator (\(creator)) is gone"
+    }
+
+    private func reasonToBeAnOrphan(_ set: SystemVSemaphoresDetails) -> String? {
+        guard let processes = set.lastProcesses, let more = set.waitingForMore, let zero = set.waitingForZero,
+            (more + zero).allSatisfy({ $0 == 0 }), !holders.contains(where: \.isAlive)
+        else { return nil }
+        let known = Set(processes.filter { $0 > 0 }).sorted()
+        if known.isEmpty {
+            // Operated on by processes whose numbers we do not see: of another namespace.
+            return set.operatedAt == nil ? "nobody ever used it" : nil
+        }
+        let numbers = known.map(String.init).joined(separator: ", ")
+        return known.count == 1
+            ? "nobody waits and its last user (\(numbers)) is gone" : "nobody waits and its last users (\(numbers)) are gone"
     }
 }

@@ -37,7 +37,7 @@ enum PosixQueues {
                     remedy: "CAP_SYS_ADMIN, or the file system mqueue mounted on /dev/mqueue", kinds: [.mq]))
         }
         for (key, found) in scan.found {
-            guard case .file(_, let inode) = key, !seen.contains(inode), found.status?.kind == .regular,
+            guard case .file(_, let inode) = key, !seen.contains(inode), found.isQueue,
                 let object = object(found, inode, scan, accounts)
             else { continue }
             objects.append(object)

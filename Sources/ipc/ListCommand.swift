@@ -8,24 +8,25 @@ struct ListCommand: ParsableCommand {
         commandName: "list", abstract: "What is on this host, and who has it open.",
         discussion: """
             Without KIND: everything that has a name, and listening sockets.
-            Connections, unnamed pipes and event counters come with --all, or when their
-            kind is asked for. Ends with 2, and says why, if not all of the host could
+            Connections, processes, and pipes, memory and event counters without a name
+            come with --all, or when their kind is asked for. Ends with 2, and says why, if not all of the host could
             be seen.
 
             Examples:
               ipc list
               ipc list mq sysv-msg --filter 'used > 80%'
               ipc list -o address,pids,age unix
+              ipc list sem sysv-sem --filter 'value == 0'
               ipc list --json --filter 'owner == "www" and mode != 0600'
             """,
         aliases: ["ls"])
 
     @Argument(
-        help: ArgumentHelp("Only these kinds: fifo, unix, tcp, mq, …", valueName: "kind"),
+        help: ArgumentHelp("Only these kinds: fifo, unix, mq, shm, sem, pid, …", valueName: "kind"),
         completion: .list(HostView.kinds.map(\.rawValue).sorted()))
     var kinds: [String] = []
 
-    @Flag(name: [.short, .long], help: "Connections, unnamed pipes and event counters too.")
+    @Flag(name: [.short, .long], help: "Connections, processes and what has no name too.")
     var all = false
 
     @OptionGroup var table: TableOptions
@@ -49,7 +50,8 @@ struct ListCommand: ParsableCommand {
         _ = try table.choose(from: columns)
         if let filter = table.filter { _ = try Filter(filter, columns: columns.map(\.name)) }
 
-        let view = HostView.read(HostView.Options(kinds: wanted.isEmpty ? HostView.kinds : wanted))
+        let unasked = all ? HostView.kinds : HostView.kinds.subtracting([.pid])
+        let view = HostView.read(HostView.Options(kinds: wanted.isEmpty ? unasked : wanted))
         let objects = view.objects.filter { all || !wanted.isEmpty || ObjectRecord.isRemarkable($0) }
         try table.print(objects.map(ObjectRecord.row), columns: columns) { index in
             ObjectRecord.extra(objects[index])
@@ -67,7 +69,8 @@ extension ObjectRecord {
     static func isRemarkable(_ object: InspectedObject) -> Bool {
         switch (object.details, object.address.name) {
         case (.pipe(let pipe), _): pipe.path != nil
-        case (.eventCounter, _): false
+        case (.eventCounter, _), (.process, _): false
+        case (.sharedMemory(let memory), _): memory.isLinked != nil
         case (.unix(let socket), .number): socket.state == .listening
         case (.unix(let socket), _): socket.state != .connected
         case (.internet(let socket), _): socket.state == .listening || socket.state == .unconnected
@@ -83,7 +86,10 @@ extension ObjectRecord {
 
     /// What the JSON of a row has beyond its columns.
     static func extra(_ object: InspectedObject) -> [(String, JSON)] {
-        let open = object.holders.filter { $0.relation == .open }
-        return [("holderPIDs", .array(open.map { .integer(Int64($0.processID)) }))]
+        var extra = [("holderPIDs", JSON.array(users(object).map { .integer(Int64($0.processID)) }))]
+        if case .systemVSemaphores(let set) = object.details, let values = set.values {
+            extra.append(("values", .array(values.map { .integer(Int64($0)) })))
+        }
+        return extra
     }
 }

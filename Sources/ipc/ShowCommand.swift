@@ -13,6 +13,8 @@ struct ShowCommand: ParsableCommand {
               ipc show mq:/orders
               ipc show sysv-msg:0x2a --json
               ipc show tcp:127.0.0.1:8080
+              ipc show shm:/frames
+              ipc show pid:812
             """)
 
     @Argument(help: .address, completion: .addresses, transform: Read.address)
@@ -25,7 +27,6 @@ struct ShowCommand: ParsableCommand {
     var bytes = false
 
     func run() throws {
-        if case .path(let path) = address.name, address.kind == .file { return try showFile(path) }
         guard HostView.kinds.contains(address.kind) else {
             throw Failure.unfit(address, "to show a \(address.kind.title) is not built yet")
         }
@@ -35,11 +36,14 @@ struct ShowCommand: ParsableCommand {
         } else {
             Output.write(Array(text(object).utf8))
         }
-        if !object.holdersAreComplete, object.kind != .sysvMsg {
+        if !object.holdersAreComplete, !Self.hasNoHolders.contains(object.kind) {
             Output.note("not seen: who else may have \(object.address) open (needs CAP_SYS_PTRACE, or the same user)")
             throw Failure("", exitCode: 2)
         }
     }
+
+    /// Kinds of which nobody knows who else uses them: not a matter of permission.
+    private static let hasNoHolders: Set<Address.Kind> = [.sysvMsg, .sysvSem]
 
     private func text(_ object: InspectedObject) -> String {
         var lines: [(String, String)] = []
@@ -50,33 +54,56 @@ struct ShowCommand: ParsableCommand {
             lines.append((name, cell.display(exactBytes: bytes)))
         }
         for other in object.otherAddresses { lines.append(("also", "\(other)")) }
-        let told: Set = ["messages", "maxMessages", "receiveQueueBytes", "pendingConnections", "backlog"]
+        let told: Set = ["messages", "maxMessages", "receiveQueueBytes", "pendingConnections", "backlog", "size"]
         for fact in object.facts where !told.contains(fact.key) {
+            if case .list(let values) = fact.value {
+                if values.isEmpty { continue }
+                if case .group = values[0] {
+                    for value in values { lines.append((words(fact.key), words(value))) }
+                    continue
+                }
+            }
             lines.append((words(fact.key), words(fact.value)))
         }
         let width = lines.map(\.0.displayWidth).max() ?? 0
         var text = Colour.bold("\(object.address)".printable) + "  " + Colour.dim(object.kind.title) + "\n"
         for (name, value) in lines { text += "  \(name.padded(to: width))  \(value.printable)\n" }
-        if object.holders.isEmpty {
-            text +=
-                object.kind == .sysvMsg
-                ? "  nobody waits in it; who else uses it the kernel does not know\n" : "  nobody has it open\n"
-        }
-        for holder in object.holders {
-            let program = "\(holder.command ?? "?") (\(holder.processID))".printable
-            let user = holder.user.map { ", \($0)" } ?? ""
-            let descriptors = holder.descriptors.map(\.description).joined(separator: " ")
-            let relation =
-                switch holder.relation {
-                case .open: "has it open as \(descriptors)"
-                case .waitsToSend: "waits to send"
-                case .waitsToReceive: "waits to receive"
-                case .lastSender: "sent last"
-                case .lastReceiver: "received last"
-                }
-            text += "  \(Colour.cyan(program))\(user) \(relation)\(holder.isAlive ? "" : "; it is gone")\n"
-        }
+        if object.holders.isEmpty { text += nobody(object) }
+        for holder in object.holders { text += line(holder) }
         return text
+    }
+
+    private func nobody(_ object: InspectedObject) -> String {
+        switch object.kind {
+        case .sysvMsg: "  nobody waits in it; who else uses it the kernel does not know\n"
+        case .sysvSem: "  nobody waits for it; who else uses it the kernel does not know\n"
+        case .sysvShm: "  nobody is attached to it\n"
+        case .pid: ""
+        default: "  nobody has it open\n"
+        }
+    }
+
+    private func line(_ holder: Holder) -> String {
+        let program = "\(holder.command ?? "?") (\(holder.processID))".printable
+        let user = holder.user.map { ", \($0)" } ?? ""
+        let descriptors = holder.descriptors.map(\.description).joined(separator: " ")
+        let size = holder.mappedBytes.map { Cell.bytes($0).display(exactBytes: bytes) + " of it " } ?? ""
+        let relation =
+            switch holder.relation {
+            case .open: "has it open as \(descriptors)"
+            case .waitsToSend: "waits to send"
+            case .waitsToReceive: "waits to receive"
+            case .lastSender: "sent last"
+            case .lastReceiver: "received last"
+            case .maps: "has \(size.isEmpty ? "it " : size)in its memory"
+            case .attached: "is attached"
+            case .waits: "waits in it"
+            case .holdsLock: "holds a lock"
+            case .waitsForLock: "waits for a lock"
+            case .creator: "made it"
+            case .lastUser: "used it last"
+            }
+        return "  \(Colour.cyan(program))\(user) \(relation)\(holder.isAlive ? "" : "; it is gone")\n"
     }
 
     /// `maxMessages` as a person would write it.
@@ -98,32 +125,13 @@ struct ShowCommand: ParsableCommand {
         case .bytes(let size): Cell.bytes(size).display(exactBytes: bytes)
         case .flag(let flag): flag ? "yes" : "no"
         case .time(let seconds): ago(max(0, Double(sysRealtimeNanoseconds()) / 1e9 - Double(seconds)))
+        case .list(let values): values.map { words($0) }.joined(separator: " ")
+        case .group(let facts): facts.map { "\(words($0.key)) \(words($0.value))" }.joined(separator: ", ")
         }
     }
 
     private func ago(_ seconds: Double) -> String {
         let span = Cell.span(seconds)
         return span == "now" ? span : span + " ago"
-    }
-
-    private func showFile(_ path: FilePath) throws {
-        let status = try PathObject(address, path).verify()
-        let owner = sysUserName(status.user) ?? "\(status.user)"
-        let group = sysGroupName(status.group) ?? "\(status.group)"
-        let shown = Objects.canonical(address)
-        if json {
-            return Output.line(
-                JSON.object([
-                    ("schema", .integer(1)), ("kind", .string("file")), ("address", .string("\(shown)")),
-                    ("owner", .string(owner)), ("ownerID", .integer(Int64(status.user))), ("group", .string(group)),
-                    ("groupID", .integer(Int64(status.group))), ("mode", .string(Cell.octal(status.permissions))),
-                    ("size", .integer(status.size)), ("inode", .unsigned(status.inode)),
-                    ("device", .unsigned(status.device)), ("lastChange", .integer(status.modified)),
-                ]).text)
-        }
-        let size = Cell.bytes(UInt64(max(0, status.size))).display(exactBytes: bytes)
-        Output.line("\(Colour.bold("\(shown)"))  \(Colour.dim("file"))")
-        Output.line(
-            "  owner  \(owner)\n  group  \(group)\n  mode   \(Cell.octal(status.permissions))\n  size   \(size)")
     }
 }

@@ -5,6 +5,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <fcntl.h>
 #include <linux/netlink.h>
 #include <mqueue.h>
 #include <stddef.h>
@@ -12,6 +13,8 @@
 #include <sys/ioctl.h>
 #include <sys/msg.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -98,5 +101,20 @@ static inline int cip_inspect_sysv_queue(int id, unsigned long long *limit) {
 
 static inline long cip_number_of_msgsnd(void) { return SYS_msgsnd; }
 static inline long cip_number_of_msgrcv(void) { return SYS_msgrcv; }
+static inline long cip_number_of_semop(void) { return SYS_semop; }
+static inline long cip_number_of_semtimedop(void) { return SYS_semtimedop; }
+static inline long cip_number_of_futex(void) { return SYS_futex; }
+static inline long cip_number_of_fcntl(void) { return SYS_fcntl; }
+
+/// semctl(2) is variadic; `values` has room for the largest set.
+static inline int cip_inspect_semaphore_values(int id, unsigned short *values) {
+    union { int value; unsigned short *array; void *status; } argument;
+    argument.array = values;
+    return semctl(id, 0, GETALL, argument);
+}
+static inline int cip_inspect_semaphore(int id, int number, int command) { return semctl(id, number, command); }
+static inline int cip_semaphore_last_process(void) { return GETPID; }
+static inline int cip_semaphore_waiting_for_more(void) { return GETNCNT; }
+static inline int cip_semaphore_waiting_for_zero(void) { return GETZCNT; }
 
 #endif

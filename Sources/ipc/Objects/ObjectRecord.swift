@@ -10,21 +10,22 @@ enum ObjectRecord {
         Column(name: "owner", title: "OWNER", explanation: "the user whose it is"),
         Column(name: "mode", title: "MODE", explanation: "who may use it"),
         Column(name: "messages", title: "MESSAGES", explanation: "messages (or connections) that wait in it"),
-        Column(name: "size", title: "SIZE", explanation: "bytes that wait in it"),
+        Column(name: "size", title: "SIZE", explanation: "bytes that wait in it; of memory, how large it is"),
+        Column(name: "value", title: "VALUE", explanation: "what a semaphore has to give; of a set, each"),
         Column(name: "used", title: "USED", explanation: "how full it is, in percent"),
-        Column(name: "holders", title: "HOLDERS", explanation: "processes that have it open"),
+        Column(name: "holders", title: "HOLDERS", explanation: "processes that have it open or in their memory"),
         Column(name: "kind", title: "KIND", explanation: "the kind alone", isDefault: false),
         Column(name: "group", title: "GROUP", explanation: "the group whose it is", isDefault: false),
         Column(name: "limit", title: "LIMIT", explanation: "bytes that it can hold", isDefault: false),
         Column(name: "max", title: "MAX", explanation: "messages (or connections) that it can hold", isDefault: false),
-        Column(name: "state", title: "STATE", explanation: "what a socket does", isDefault: false),
+        Column(name: "state", title: "STATE", explanation: "what a socket or a process does", isDefault: false),
         Column(name: "age", title: "AGE", explanation: "time since something happened to it", isDefault: false),
         Column(name: "pids", title: "PIDS", explanation: "process numbers of the holders", isDefault: false),
         Column(name: "also", title: "ALSO", explanation: "other addresses of the same object", isDefault: false),
     ]
 
     static func row(_ object: InspectedObject) -> Record {
-        let open = object.holders.filter { $0.relation == .open }
+        let open = users(object)
         let programs = open.map { "\($0.command ?? "?")(\($0.processID))" }
         return Record(cells: [
             ("address", .text("\(object.address)")),
@@ -32,6 +33,7 @@ enum ObjectRecord {
             ("mode", object.permissions.map { .mode(UInt16($0.rawValue & 0o7777)) } ?? .none),
             ("messages", object.usedCount.map { .integer(Int64(clamping: $0)) } ?? .none),
             ("size", object.usedBytes.map { .bytes($0) } ?? .none),
+            ("value", value(object)),
             ("used", object.fraction.map { .share($0) } ?? .none),
             ("holders", programs.isEmpty ? .none : .text(programs.joined(separator: " "))),
             ("kind", .text(object.kind.rawValue)),
@@ -53,10 +55,29 @@ enum ObjectRecord {
         object.lastChange.map { max(0, Double(sysRealtimeNanoseconds()) / 1e9 - Double($0)) }
     }
 
+    /// Each process once that has it open or in its memory, or holds a lock on it.
+    static func users(_ object: InspectedObject) -> [Holder] {
+        var users: [Holder] = []
+        for holder in object.holders where [.open, .maps, .attached, .holdsLock].contains(holder.relation) {
+            if !users.contains(where: { $0.processID == holder.processID }) { users.append(holder) }
+        }
+        return users
+    }
+
+    static func value(_ object: InspectedObject) -> Cell {
+        switch object.details {
+        case .semaphore(let semaphore): semaphore.value.map { .integer(Int64($0)) } ?? .none
+        case .systemVSemaphores(let set):
+            set.values.map { .text($0.map { "\($0)" }.joined(separator: ",")) } ?? .none
+        default: .none
+        }
+    }
+
     static func state(_ object: InspectedObject) -> String? {
         switch object.details {
         case .unix(let socket): socket.state.rawValue
         case .internet(let socket): socket.state.rawValue
+        case .process(let process): process.state
         default: nil
         }
     }
@@ -95,6 +116,8 @@ enum ObjectRecord {
         case .number(let number), .bytes(let number): .unsigned(number)
         case .flag(let flag): .bool(flag)
         case .time(let time): .integer(time)
+        case .list(let values): .array(values.map(json))
+        case .group(let facts): .object(facts.map { ($0.key, json($0.value)) })
         }
     }
 
@@ -114,6 +137,7 @@ enum ObjectRecord {
                         ])
                     })
             ))
+        if let bytes = holder.mappedBytes { members.append(("mappedBytes", .unsigned(bytes))) }
         members.append(("alive", .bool(holder.isAlive)))
         return .object(members)
     }
