@@ -69,6 +69,27 @@ package func sysAwaitTerminationSignal() -> CInt {
     return which
 }
 
+/// Like ``sysAwaitTerminationSignal()``, and says whether it came from the keyboard, which sends it to all in the foreground.
+package func sysAwaitTermination() -> (signal: CInt, isFromTerminal: Bool) {
+    var signals = terminationSignals()
+    while true {
+        var information = siginfo_t()
+        // SAFETY: both are locals of the size that the call wants.
+        let which = unsafe sigwaitinfo(&signals, &information)
+        // SI_KERNEL; a process that sends has SI_USER or less.
+        if which > 0 { return (which, information.si_code == 0x80) }
+    }
+}
+
+/// waitid(2) that leaves the child to be waited for: until then its number is not given to another.
+package func sysAwaitEnd(_ process: pid_t) throws(Errno) {
+    var information = siginfo_t()
+    _ = try invoke("waitid") {
+        // SAFETY: a local of the size that the call fills.
+        unsafe waitid(P_PID, id_t(process), &information, WEXITED | WNOWAIT)
+    }
+}
+
 /// Ends this process by `signal`, as a shell expects of a program that was interrupted.
 package func sysDie(of signal: CInt) -> Never {
     cip_default_signal(signal)

@@ -23,7 +23,10 @@ enum Main {
             end(Failure(errno, "ipc"))
         } catch {
             Cleaning.run()
-            IPC.exit(withError: error)
+            let addition = Holding.addition(arguments)
+            if addition == 0 || IPC.exitCode(for: error).isSuccess { IPC.exit(withError: error) }
+            Output.error(IPC.fullMessage(for: error) + "\n")
+            sysExit(IPC.exitCode(for: error).rawValue + addition)
         }
         Cleaning.exit(0)
     }
@@ -49,7 +52,10 @@ struct IPC: ParsableCommand {
               sysv-msg:0x2a          System V message queue; by id:
                                      sysv-msg:id=7, by file and project:
                                      sysv-msg:/etc/hostname#1
-              file:/tmp/ledger       ordinary file, appended to and followed
+              shm:/frames            POSIX shared memory; sysv-shm:0x2a
+              sem:/gate              POSIX semaphore; sysv-sem:0x2a is a set
+              file:/tmp/ledger       ordinary file: appended to, followed, locked
+              pid:812                a process
 
             To try it, in two terminals:
               ipc receive unix:@hello --listen
@@ -65,7 +71,8 @@ struct IPC: ParsableCommand {
             CommandGroup(
                 name: "USE",
                 subcommands: [
-                    CreateCommand.self, SendCommand.self, ReceiveCommand.self, RelayCommand.self, ChmodCommand.self,
+                    CreateCommand.self, SendCommand.self, ReceiveCommand.self, RelayCommand.self, ReadCommand.self,
+                    WriteCommand.self, WaitCommand.self, PostCommand.self, LockCommand.self, ChmodCommand.self,
                     ChownCommand.self, RemoveCommand.self,
                 ]),
             CommandGroup(name: "WATCH A PROCESS", subcommands: [TraceCommand.self]),
@@ -90,7 +97,8 @@ enum Verbs {
         "delete": "remove", "unlink": "remove", "del": "remove", "mkfifo": "create", "make": "create", "new": "create",
         "add": "create", "put": "send", "push": "send", "get": "receive", "pop": "receive", "cat": "receive",
         "listen": "receive", "status": "show", "info": "show", "stat": "show", "inspect": "show", "pipe": "relay",
-        "forward": "relay", "bridge": "relay", "demo": "tour", "completion": "completions",
+        "forward": "relay", "poke": "write", "peek": "read", "dump": "read", "acquire": "wait", "down": "wait", "take": "wait",
+        "release": "post", "up": "post", "give": "post", "flock": "lock", "bridge": "relay", "demo": "tour", "completion": "completions",
     ]
 
     /// Why the first word cannot be a verb; nil if it can.

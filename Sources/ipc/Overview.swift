@@ -20,7 +20,8 @@ enum Overview {
         var counts: [Address.Kind: Int] = [:]
         for object in objects { counts[object.kind, default: 0] += 1 }
         let parts = Address.Kind.allCases.compactMap { kind in
-            counts[kind].map { "\($0) \(kind.title)\($0 == 1 ? "" : "s")" }
+            // "shared memory" has no plural of its own.
+            counts[kind].map { "\($0) \(kind.title)\($0 == 1 || kind.title.hasSuffix("memory") ? "" : "s")" }
         }
         return parts.isEmpty
             ? "Nothing on this host is used to talk between processes." : "Here: \(parts.joined(separator: ", "))."
@@ -63,7 +64,8 @@ enum Overview {
         let view = HostView.read(HostView.Options(findsHolders: false))
         let live = view.objects.filter(ObjectRecord.isRemarkable).map(\.address.description)
         let kinds = [
-            "fifo:", "unix:", "unix-datagram:", "unix-seqpacket:", "tcp:", "udp:", "mq:/", "sysv-msg:", "file:",
+            "fifo:", "unix:", "unix-datagram:", "unix-seqpacket:", "tcp:", "udp:", "mq:/", "sysv-msg:", "shm:/", "sysv-shm:",
+            "sem:/", "sysv-sem:", "file:", "pid:",
         ]
         return (live + kinds).filter { $0.hasPrefix(prefix) }
     }

@@ -5,14 +5,15 @@ import InterprocessInspection
 
 struct RemoveCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "remove", abstract: "Remove objects: fifos, socket paths, queues, files.",
+        commandName: "remove", abstract: "Remove objects: fifos, socket paths, queues, memory, semaphores, files.",
         discussion: """
-            Who waits on a System V queue is told (EIDRM); who has a fifo or a POSIX
-            queue open may go on with it. All addresses are tried; the exit code is that
+            Who waits on a System V queue or semaphore is told (EIDRM); who has a fifo, or
+            a POSIX queue, memory or semaphore open may go on with it. All addresses are tried; the exit code is that
             of the first that failed.
 
-            --orphaned removes only what nobody seems to use any more: queues whose
-            users are gone, socket paths that nobody is bound to. Look first with
+            --orphaned removes only what nobody seems to use any more: queues and
+            semaphores whose users are gone, memory that nobody has, socket paths that
+            nobody is bound to. Look first with
             --dry-run.
 
             Examples:

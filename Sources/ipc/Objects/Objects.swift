@@ -9,6 +9,14 @@ struct CreationPlan: Sendable {
     var exclusive: Bool
     var maxMessages: Int?
     var messageSize: Int?
+    /// Bytes of memory or of a file.
+    var size: Int?
+    /// Of a semaphore, or of each of a set.
+    var value: Int?
+    /// How many semaphores a set has.
+    var count: Int?
+    /// Of each semaphore of a set.
+    var values: [Int]?
 
     var mode: CreationMode { exclusive ? .createExclusive : .openOrCreate }
 }
@@ -19,13 +27,24 @@ enum Objects {
     static func create(_ address: Address, _ plan: CreationPlan) throws -> Address {
         switch (address.kind, address.name) {
         case (.file, .path(let path)):
-            try createFile(address, path, plan)
+            if let size = plan.size {
+                try createFile(address, path, size: size, plan)
+            } else {
+                try createFile(address, path, plan)
+            }
             return canonical(address)
         case (.fifo, .path(let path)):
             try NamedPipe(path).create(plan.mode, permissions: plan.permissions)
             return canonical(address)
         case (.mq, .object(let name)): return try createQueue(name, plan)
         case (.sysvMsg, _): return try createSystemVQueue(address, plan)
+        case (.sem, .object(let name)): return try createSemaphore(name, plan)
+        case (.sysvSem, _): return try createSemaphoreSet(address, plan)
+        case (.shm, .object(let name)): return try createMemory(name, plan)
+        case (.sysvShm, _): return try createSegment(address, plan)
+        case (.memfd, _):
+            throw Failure.unfit(address, "memory without a name lives only in the processes that have it open; use shm:/name")
+        case (.pid, _): throw Failure.unfit(address, "a process is started, not created")
         case (.unix, _), (.unixDatagram, _), (.unixSeqpacket, _), (.tcp, _), (.udp, _):
             throw Failure.unfit(address, "a socket is made by listening: ipc receive \(address) --listen")
         default: throw notBuilt(address, "create")
@@ -39,6 +58,11 @@ enum Objects {
             try rethrow(address, "unlink") { () throws(Errno) in try sysUnlink(path) }
         case (.mq, .object(let name)): try MessageQueue.unlink(name)
         case (.sysvMsg, _): try openSystemVQueue(address).remove()
+        case (.sem, .object(let name)): try NamedSemaphore.unlink(name)
+        case (.sysvSem, _): try openSemaphoreSet(address).remove()
+        case (.shm, .object(let name)): try SharedMemoryObject.unlink(name)
+        case (.sysvShm, _): try openSegment(address).remove()
+        case (.pid, _): throw Failure.unfit(address, "a process is ended, not removed: ipc signal \(address) TERM")
         case (.unix, _), (.unixDatagram, _), (.unixSeqpacket, _), (.tcp, _), (.udp, _):
             throw Failure.unfit(
                 address, "it has no name in the file system; it goes when the program that holds it closes it")
@@ -53,6 +77,9 @@ enum Objects {
         case (.mq, .object(let name)):
             if try !MessageQueue.exists(name) { throw IPCError(.noSuchFileOrDirectory, "mq_unlink", "\(address)") }
         case (.sysvMsg, _): try openSystemVQueue(address).close()
+        case (.sem, .object), (.shm, .object): try MemoryFile(address).verify()
+        case (.sysvSem, _): try openSemaphoreSet(address).close()
+        case (.sysvShm, _): try openSegment(address).close()
         default: throw notBuilt(address, "remove")
         }
     }
@@ -72,6 +99,13 @@ enum Objects {
         case (.sysvMsg, _):
             let queue = try openSystemVQueue(address)
             try queue.setPermissions(try Quantity.permissions(text, current: queue.status().permissions))
+        case (.sem, .object), (.shm, .object): try MemoryFile(address).changeMode(text)
+        case (.sysvSem, _):
+            let set = try openSemaphoreSet(address)
+            try set.setPermissions(try Quantity.permissions(text, current: set.status().permissions))
+        case (.sysvShm, _):
+            let segment = try openSegment(address)
+            try segment.setPermissions(try Quantity.permissions(text, current: segment.status().permissions))
         default: throw notBuilt(address, "chmod")
         }
     }
@@ -85,6 +119,9 @@ enum Objects {
             }
         case (.mq, .object(let name)): try MessageQueue(name, access: .receiveOnly).setOwner(user: user, group: group)
         case (.sysvMsg, _): try openSystemVQueue(address).setOwner(user: user, group: group)
+        case (.sem, .object), (.shm, .object): try MemoryFile(address).changeOwner(user, group)
+        case (.sysvSem, _): try openSemaphoreSet(address).setOwner(user: user, group: group)
+        case (.sysvShm, _): try openSegment(address).setOwner(user: user, group: group)
         default: throw notBuilt(address, "chown")
         }
     }
@@ -130,6 +167,7 @@ enum Objects {
         if case .key(.private) = address.name {
             return .unfit(address, "private is for create; use the id= address that it printed")
         }
+        if address.kind == .pid { return .unfit(address, "a process has no \(verb == "chown" ? "owner" : "mode") to change") }
         return .unfit(address, "\(verb) for a \(address.kind.title) is not built yet")
     }
 

@@ -65,7 +65,7 @@ extension Objects {
     static func reworded(_ error: IPCError) -> IPCError {
         var error = error
         switch error.code {
-        case .notFound: error.hint = "there is no such queue; make it with: ipc create \(error.subject)"
+        case .notFound: error.hint = "make it with: ipc create \(error.subject)"
         case .alreadyExists: error.hint = "without --exclusive it would be opened as it is"
         default: break
         }
