@@ -73,17 +73,19 @@ package func sysAwaitTerminationSignal() -> CInt {
 package func sysAwaitTermination() -> (signal: CInt, isFromTerminal: Bool) {
     var signals = terminationSignals()
     while true {
-        var information = siginfo_t()
+        // SAFETY: a local of plain numbers and addresses that are never followed.
+        var information = unsafe siginfo_t()
         // SAFETY: both are locals of the size that the call wants.
         let which = unsafe sigwaitinfo(&signals, &information)
-        // SI_KERNEL; a process that sends has SI_USER or less.
-        if which > 0 { return (which, information.si_code == 0x80) }
+        // SAFETY: a number that the call has filled. SI_KERNEL; a process that sends has SI_USER or less.
+        if which > 0 { return (which, unsafe information.si_code == 0x80) }
     }
 }
 
 /// waitid(2) that leaves the child to be waited for: until then its number is not given to another.
-package func sysAwaitEnd(_ process: pid_t) throws(Errno) {
-    var information = siginfo_t()
+package func sysAwaitEnd(_ process: Int32) throws(Errno) {
+    // SAFETY: as above.
+    var information = unsafe siginfo_t()
     _ = try invoke("waitid") {
         // SAFETY: a local of the size that the call fills.
         unsafe waitid(P_PID, id_t(process), &information, WEXITED | WNOWAIT)

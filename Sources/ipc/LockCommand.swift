@@ -71,7 +71,7 @@ struct LockCommand: ParsableCommand {
 }
 
 /// A lock that this process holds.
-private final class FileHold {
+final class FileHold {
     private let address: Address
     private let lock: FileLock
     private let strength: FileLock.Strength
@@ -80,11 +80,15 @@ private final class FileHold {
         guard case .path(let path) = address.name else { throw Failure.unfit(address, "that is no path") }
         self.address = address
         strength = shared ? .shared : .exclusive
-        do throws(IPCError) {
-            lock = try FileLock(path)
-        } catch where shared && (error.code == .permissionDenied || error.errno == .readOnlyFileSystem) {
-            lock = try FileLock(path, mode: .openExisting, access: .readOnly)
+        lock = try Self.open(path, shared: shared)
+    }
+
+    /// A shared lock needs no more than reading.
+    private static func open(_ path: FilePath, shared: Bool) throws(IPCError) -> FileLock {
+        do throws(IPCError) { return try FileLock(path) } catch {
+            guard shared, error.code == .permissionDenied || error.errno == .readOnlyFileSystem else { throw error }
         }
+        return try FileLock(path, mode: .openExisting, access: .readOnly)
     }
 
     func take(_ range: FileLock.ByteRange, until deadline: Deadline, noWait: Bool) throws {
@@ -93,9 +97,9 @@ private final class FileHold {
             throw IPCError(.resourceTemporarilyUnavailable, "fcntl", "\(address)", hint: holders())
         }
         if deadline == .never { return try lock.lock(strength, range) }
-        do { try lock.lock(strength, range, until: deadline) } catch let error as IPCError where error.code == .timedOut {
+        do throws(IPCError) { try lock.lock(strength, range, until: deadline) } catch {
             var error = error
-            error.hint = holders()
+            if error.code == .timedOut { error.hint = holders() }
             throw error
         }
     }

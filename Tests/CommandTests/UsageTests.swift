@@ -8,7 +8,16 @@ import Testing
         (["sned", "mq:/x"], "send"), (["recieve", "mq:/x"], "receive"), (["lsit"], "list"),
         (["delete", "mq:/x"], "remove"),
         (["send", "mqq:/x", "a"], "mq:/x"), (["list", "fifos"], "fifo"), (["list", "--filter", "usd > 3"], "used"),
-        (["list", "-o", "adress"], "address"), (["lock", "file:/x"], "not built"),
+        (["list", "-o", "adress"], "address"), (["call", "service:x"], "not built"),
+        (["lock", "file:/x"], "command"), (["wiat", "sem:/x"], "wait"), (["pots", "sem:/x"], "post"),
+        (["lokc", "file:/x"], "lock"), (["wait", "mq:/x"], "sem"), (["post", "shm:/x"], "sem"),
+        (["wait", "sem:/x", "--index", "1"], "sysv-sem"), (["wait", "sem:/x", "--by", "2"], "sysv-sem"),
+        (["wait", "sem:x"], "/x"), (["wait", "semm:/x"], "sem:/x"), (["read", "mq:/x"], "shm"),
+        (["write", "sem:/x", "a"], "shm"), (["create", "sem:/x", "--size", "1"], "shm"),
+        (["create", "shm:/x", "--value", "1"], "sem"), (["create", "shm:/x"], "--size"),
+        (["create", "sysv-shm:7"], "--size"), (["create", "sysv-sem:7", "--values", "1,b"], "1,0,8"),
+        (["create", "sem:/x", "--value", "-1"], "0"), (["create", "sysv-sem:7", "--value", "40000"], "32767"),
+        (["create", "memfd:[7]"], "shm:/name"), (["remove", "pid:1"], "signal"), (["chmod", "0600", "pid:1"], "mode"),
         (["send", "shm:/x", "a"], "not built"),
         (["receive", "topic:a"], "not built"), (["create", "unix:/tmp/x"], "--listen"), (["send", "mq:x", "a"], "/x"),
         (["send", "mq:/x", "--type", "3", "a"], "sysv-msg"), (["send", "sysv-msg:1", "--priority", "3", "a"], "mq"),
@@ -30,7 +39,7 @@ import Testing
     }
 
     @Test(arguments: [
-        "create", "send", "receive", "relay", "show", "list", "remove", "chmod", "chown", "tour", "completions",
+        "create", "send", "receive", "relay", "read", "write", "wait", "post", "lock", "show", "list", "remove", "chmod", "chown", "tour", "completions",
     ])
     func everyVerbShowsExamples(_ verb: String) throws {
         let help = try ipc(verb, "--help").text
@@ -41,7 +50,7 @@ import Testing
     @Test func theHelpShowsWhatIsBuiltAndNothingElse() throws {
         let help = try ipc("--help").text
         for verb in ["send", "receive, recv", "list, ls", "remove, rm", "tour"] { #expect(help.contains("  \(verb)")) }
-        for verb in ["  lock", "  post", "  watch", "  doctor", "tour-peer"] { #expect(!help.contains(verb)) }
+        for verb in ["  call", "  watch", "  doctor", "tour-peer"] { #expect(!help.contains(verb)) }
     }
 
     @Test func aReaderThatGoesAwayEndsItQuietly() throws {

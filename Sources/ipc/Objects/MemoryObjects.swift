@@ -7,18 +7,18 @@ import SystemPackage
 extension Objects {
     static func createMemory(_ name: ObjectName, _ plan: CreationPlan) throws -> Address {
         let address = try Address(kind: .shm, name: .object(name))
-        do throws(IPCError) {
+        do {
             if !plan.exclusive, try SharedMemoryObject.exists(name) {
                 let memory = try SharedMemoryObject(name, access: .readOnly)
                 tellSize(address, asked: plan.size, is: try memory.sizeBytes())
                 try memory.close()
                 return address
             }
-            guard let size = plan.size else { return try withoutSize(address) }
+            guard let size = plan.size else { throw withoutSize(address) }
             let memory = try SharedMemoryObject(
                 name, mode: plan.mode, byteCount: size, permissions: plan.permissions)
             try memory.close()
-        } catch {
+        } catch let error as IPCError {
             throw reworded(error)
         }
         return address
@@ -26,20 +26,20 @@ extension Objects {
 
     static func createSegment(_ address: Address, _ plan: CreationPlan) throws -> Address {
         let key = try systemVKey(address)
-        do throws(IPCError) {
+        do {
             if key != .private, !plan.exclusive, try SystemVSharedMemory.exists(key: key) {
                 let segment = try SystemVSharedMemory(key: key)
-                tellSize(address, asked: plan.size, is: try segment.status().byteCount)
+                tellSize(address, asked: plan.size, is: try segment.status().sizeBytes)
                 try segment.close()
                 return Address(unchecked: .sysvShm, .key(key))
             }
-            guard let size = plan.size else { return try withoutSize(address) }
+            guard let size = plan.size else { throw withoutSize(address) }
             let mode: CreationMode = key == .private ? .createExclusive : plan.mode
             let segment = try SystemVSharedMemory(key: key, mode: mode, byteCount: size, permissions: plan.permissions)
             let id = segment.id
             try segment.close()
             return Address(unchecked: .sysvShm, key == .private ? .id(id) : .key(key))
-        } catch {
+        } catch let error as IPCError {
             throw reworded(error)
         }
     }
@@ -71,10 +71,8 @@ extension Objects {
         Output.note("\(address): was there already, with \(size) bytes; it stays so")
     }
 
-    private static func withoutSize(_ address: Address) throws(IPCError) -> Address {
-        throw IPCError(
-            code: .invalidArgument, subject: "\(address)",
-            hint: "how large shall it be? For example: ipc create \(address) --size 64K")
+    private static func withoutSize(_ address: Address) -> Failure {
+        .unfit(address, "how large shall it be? For example: ipc create \(address) --size 64K")
     }
 }
 

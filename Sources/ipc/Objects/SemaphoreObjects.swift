@@ -76,7 +76,11 @@ final class NamedPermit: Permit {
     init(_ address: Address, _ name: ObjectName, count: Int) throws {
         self.address = address
         self.count = count
-        do throws(IPCError) { semaphore = try NamedSemaphore(name) } catch { throw Objects.reworded(error) }
+        semaphore = try Self.open(name)
+    }
+
+    private static func open(_ name: ObjectName) throws(IPCError) -> NamedSemaphore {
+        do throws(IPCError) { return try NamedSemaphore(name) } catch { throw Objects.reworded(error) }
     }
 
     func take(until deadline: Deadline, noWait: Bool) throws {

@@ -42,7 +42,8 @@ struct TourReceiver {
             source = DescriptorSource(file)
         }
         while received < size {
-            guard let parcel = try source.receive(.first, limit: mechanism.pieceBytes, until: .never) else {
+            let limit = min(mechanism.pieceBytes, mechanism.isWords ? size - received : .max)
+            guard let parcel = try source.receive(.first, limit: limit, until: .never) else {
                 throw Failure("the stream ended after \(received) of \(size) bytes")
             }
             if keepsAll { file += parcel.bytes } else { checksum.add(parcel.bytes.span) }
