@@ -96,7 +96,9 @@ struct LockedFiles {
 
     /// What other kinds stand for is not listed as a file once more.
     static func isOrdinary(_ path: [UInt8]) -> Bool {
-        let others = ["/dev/shm/", "/memfd:", "/SYSV", "/dev/zero", "/anon_hugepage", "/dev/mqueue/", "/proc/", "/sys/"]
+        let others = [
+            "/dev/shm/", "/memfd:", "/SYSV", "/dev/zero", "/anon_hugepage", "/dev/mqueue/", "/proc/", "/sys/",
+        ]
         return path.first == UInt8(ascii: "/") && !others.contains { path.starts(with: $0.utf8) }
     }
 
@@ -137,8 +139,10 @@ struct LockedFiles {
         // Which descriptors show which locks: the only way from a lock of an open file to those who have it.
         let shown = open.flatMap { holder in
             holder.descriptors.flatMap { descriptor in
-                LockRow.rows(fdinfo: table.read("\(holder.processID)/fdinfo/\(descriptor.number)", limit: 1 << 20) ?? [])
-                    .map { (holder.processID, $0) }
+                LockRow.rows(
+                    fdinfo: table.read("\(holder.processID)/fdinfo/\(descriptor.number)", limit: 1 << 20) ?? []
+                )
+                .map { (holder.processID, $0) }
             }
         }
         let locks = wanted.map { row in
@@ -146,7 +150,9 @@ struct LockedFiles {
             if row.isWaiting, row.process == nil {
                 processes = waitingForOpenFile(open)
             } else if !row.isWaiting, row.family == .openFile || row.family == .flock {
-                let holders = shown.filter { $0.1.isSame(as: row) && ($0.1.process == nil || $0.1.process == row.process) }
+                let holders = shown.filter {
+                    $0.1.isSame(as: row) && ($0.1.process == nil || $0.1.process == row.process)
+                }
                 // The process that took an flock may be gone while its child has it still.
                 if !holders.isEmpty { processes = Set(holders.map(\.0)).sorted() }
             }

@@ -89,9 +89,10 @@ extension HostReader {
             }.map(\.address)
             object.details = .process(details)
         }
-        let isShown = (try? sysOpen(table.path("\(process)/fd"), flags: InspectionOpen.directory)).map {
-            try? sysClose($0)
-        } != nil
+        let isShown =
+            (try? sysOpen(table.path("\(process)/fd"), flags: InspectionOpen.directory)).map {
+                try? sysClose($0)
+            } != nil
         object.holdersAreComplete = isShown
         return (object, view.missing.map { MissingPart(what: $0.what, remedy: $0.remedy, kinds: [.pid]) })
     }

@@ -157,7 +157,10 @@ struct LimitReader {
                 (.queueBytes, "RLIMIT_MSGQUEUE", true, [.mq], "bytes in all POSIX message queues that this user made"),
                 (.processes, "RLIMIT_NPROC", false, HostView.kinds, "processes and threads of this user"),
                 (.pendingSignals, "RLIMIT_SIGPENDING", false, [.mq, .pid, .signal], "queued signals of this user"),
-                (.lockedMemory, "RLIMIT_MEMLOCK", true, [.shm, .memfd, .sysvShm, .file], "memory that this process may lock"),
+                (
+                    .lockedMemory, "RLIMIT_MEMLOCK", true, [.shm, .memfd, .sysvShm, .file],
+                    "memory that this process may lock"
+                ),
             ]
         return rows.compactMap { row in
             guard let limit = try? sysResourceLimit(row.resource) else { return nil }

@@ -61,10 +61,12 @@ struct MappingScan {
     private(set) var found: [Key: Found] = [:]
     /// Processes whose mappings we may not see.
     private(set) var unreadable = 0
+    /// Whether /proc hides processes of other users.
+    private(set) var hidesProcesses = false
     private let table: ProcessTable
     private let accounts: Accounts
 
-    var isComplete: Bool { unreadable == 0 }
+    var isComplete: Bool { unreadable == 0 && !hidesProcesses }
 
     /// - Parameter isWanted: false walks over nothing.
     init(_ table: ProcessTable, _ accounts: Accounts, isWanted: Bool) {
@@ -72,7 +74,9 @@ struct MappingScan {
         self.accounts = accounts
         guard isWanted else { return }
         let namespace = try? sysReadLink(table.path("self/ns/ipc"))
-        for process in table.processIDs().sorted() {
+        let processes = table.processIDs().sorted()
+        hidesProcesses = !processes.contains(1)
+        for process in processes {
             let text: [UInt8]
             do throws(Errno) { text = try sysReadFile(table.path("\(process)/maps"), limit: 64 << 20) } catch {
                 if error == .permissionDenied || error == .notPermitted, table.hasDescriptors(process) {
@@ -95,7 +99,9 @@ struct MappingScan {
     }
 
     private mutating func add(_ process: Int32, _ row: Row, to key: Key) {
-        var object = found.removeValue(forKey: key) ?? Found(path: row.path, isLinked: row.isLinked, isWritable: false, mappers: [])
+        var object =
+            found.removeValue(forKey: key)
+            ?? Found(path: row.path, isLinked: row.isLinked, isWritable: false, mappers: [])
         if row.isWritable { object.isWritable = true }
         if object.mappers.last?.process == process {
             object.mappers[object.mappers.count - 1].ranges.append(row.range)
@@ -109,7 +115,9 @@ struct MappingScan {
     var ordinaryFiles: Set<FileKey> {
         Set(
             found.compactMap { key, found in
-                guard case .file(let file) = key, found.isWritable, LockedFiles.isOrdinary(found.path) else { return nil }
+                guard case .file(let file) = key, found.isWritable, LockedFiles.isOrdinary(found.path) else {
+                    return nil
+                }
                 return file
             })
     }
@@ -151,7 +159,8 @@ struct MappingScan {
             let device = words[3].split(separator: UInt8(ascii: ":"))
             guard ends.count == 2, device.count == 2, let start = parseNumber(ends[0], radix: 16, as: UInt64.self),
                 let end = parseNumber(ends[1], radix: 16, as: UInt64.self), start < end,
-                let file = FileKey(major: device[0], minor: device[1], inode: words[4]), file.inode != 0 || file.device != 0
+                let file = FileKey(major: device[0], minor: device[1], inode: words[4]),
+                file.inode != 0 || file.device != 0
             else { return nil }
             let path = Array(words[5].drop { $0 == 0x20 })
             guard path.first == UInt8(ascii: "/") else { return nil }

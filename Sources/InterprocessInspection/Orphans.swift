@@ -24,8 +24,8 @@ extension HostView {
     /// - Returns: the objects, in the order of the view.
     public func orphans(olderThan age: Duration = .zero) -> [Orphan] {
         let now = Int64(sysRealtimeNanoseconds() / 1_000_000_000)
-        let waitsAreHidden = missing.contains { $0.kinds.contains(.sysvMsg) }
         return objects.compactMap { object in
+            let waitsAreHidden = missing.contains { $0.kinds.contains(object.kind) }
             guard let reason = object.reasonToBeAnOrphan(waitsAreHidden: waitsAreHidden) else { return nil }
             let seconds = object.lastChange.map { max(0, now - $0) }
             if age > .zero {
@@ -57,9 +57,9 @@ extension InspectedObject {
             guard semaphore.isLinked, holdersAreComplete, holders.isEmpty else { return nil }
             return "nobody has it open"
         case .systemVSegment(let segment):
-            return reasonToBeAnOrphan(segment)
+            return holdersAreComplete ? reasonToBeAnOrphan(segment) : nil
         case .systemVSemaphores(let set):
-            return reasonToBeAnOrphan(set)
+            return waitsAreHidden ? nil : reasonToBeAnOrphan(set)
         case .internet, .eventCounter, .file, .process:
             return nil
         }
@@ -101,6 +101,7 @@ extension InspectedObject {
         }
         let numbers = known.map(String.init).joined(separator: ", ")
         return known.count == 1
-            ? "nobody waits and its last user (\(numbers)) is gone" : "nobody waits and its last users (\(numbers)) are gone"
+            ? "nobody waits and its last user (\(numbers)) is gone"
+            : "nobody waits and its last users (\(numbers)) are gone"
     }
 }

@@ -19,7 +19,8 @@ struct ProcessObjects {
         let started = table.startTime(process)
         let details = ProcessDetails(
             processID: process, command: name, arguments: arguments(process), state: Self.state(status),
-            parent: Int32(clamping: Self.number("PPid", status) ?? 0), threads: Int(Self.number("Threads", status) ?? 1),
+            parent: Int32(clamping: Self.number("PPid", status) ?? 0),
+            threads: Int(Self.number("Threads", status) ?? 1),
             tracer: Self.number("TracerPid", status).flatMap { $0 > 0 ? Int32(clamping: $0) : nil }, startedAt: started,
             pendingSignals: Self.signals("ShdPnd", status), threadPendingSignals: Self.signals("SigPnd", status),
             blockedSignals: Self.signals("SigBlk", status), ignoredSignals: Self.signals("SigIgn", status),

@@ -71,7 +71,8 @@ struct SharedMemoryObjects {
                 kinds.contains(address.kind), seen.insert(file).inserted, let mapper = found.mappers.first,
                 let range = mapper.ranges.first
             else { continue }
-            let link = "\(mapper.process)/map_files/\(String(range.lowerBound, radix: 16))-\(String(range.upperBound, radix: 16))"
+            let link =
+                "\(mapper.process)/map_files/\(String(range.lowerBound, radix: 16))-\(String(range.upperBound, radix: 16))"
             let status = try? sysCachedStatus(FilePath("/proc/" + link), followLinks: true)
             objects.append(object(address, file, status, path: FilePath("/proc/" + link), isLinked: false))
         }
@@ -135,7 +136,8 @@ struct SharedMemoryObjects {
             SharedMemoryDetails(
                 inode: key.inode, device: status?.device ?? UInt64(key.device),
                 sizeBytes: UInt64(clamping: status?.size ?? 0), allocatedBytes: path.flatMap { sysAllocatedBytes($0) },
-                isLinked: isNamed ? isLinked : nil, label: label, seals: isNamed ? nil : path.flatMap { Self.seals($0) }))
+                isLinked: isNamed ? isLinked : nil, label: label, seals: isNamed ? nil : path.flatMap { Self.seals($0) }
+            ))
     }
 
     private func label(_ key: FileKey, _ status: FileStatus?) -> String? {

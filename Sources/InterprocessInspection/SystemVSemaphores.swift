@@ -42,6 +42,7 @@ struct SystemVSemaphores {
     private let table: ProcessTable
     private let accounts: Accounts
     private(set) var waiters: [Int32: [Holder]] = [:]
+    private var hidesProcesses = false
 
     init(_ table: ProcessTable, _ accounts: Accounts, findsWaiters: Bool) {
         self.table = table
@@ -57,9 +58,18 @@ struct SystemVSemaphores {
     }
 
     var missing: [MissingPart] {
-        isReadable
-            ? []
-            : [MissingPart(what: "System V semaphore sets", remedy: "a readable /proc/sysvipc/sem", kinds: [.sysvSem])]
+        if !isReadable {
+            return [
+                MissingPart(
+                    what: "System V semaphore sets", remedy: "a readable /proc/sysvipc/sem", kinds: [.sysvSem])
+            ]
+        }
+        guard hidesProcesses else { return [] }
+        return [
+            MissingPart(
+                what: "who waits for System V semaphores, as /proc hides processes (hidepid)",
+                remedy: "CAP_SYS_PTRACE, or the group that /proc is mounted with (gid=)", kinds: [.sysvSem])
+        ]
     }
 
     func object(_ row: SystemVSemaphoreRow) -> InspectedObject {
@@ -94,7 +104,9 @@ struct SystemVSemaphores {
     private mutating func findWaiters() {
         let namespace = try? sysReadLink(table.path("self/ns/ipc"))
         let ids = Set(rows.map(\.id))
-        for process in table.processIDs().sorted() {
+        let processes = table.processIDs().sorted()
+        hidesProcesses = !processes.contains(1)
+        for process in processes {
             var told: Set<Int32> = []
             for call in ThreadCalls.of(process, table) {
                 guard let id = call.semaphoreSet, ids.contains(id), told.insert(id).inserted,

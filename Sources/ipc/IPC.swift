@@ -97,8 +97,10 @@ enum Verbs {
         "delete": "remove", "unlink": "remove", "del": "remove", "mkfifo": "create", "make": "create", "new": "create",
         "add": "create", "put": "send", "push": "send", "get": "receive", "pop": "receive", "cat": "receive",
         "listen": "receive", "status": "show", "info": "show", "stat": "show", "inspect": "show", "pipe": "relay",
-        "forward": "relay", "poke": "write", "peek": "read", "dump": "read", "acquire": "wait", "down": "wait", "take": "wait",
-        "release": "post", "up": "post", "give": "post", "flock": "lock", "bridge": "relay", "demo": "tour", "completion": "completions",
+        "forward": "relay", "poke": "write", "peek": "read", "dump": "read", "acquire": "wait", "down": "wait",
+        "take": "wait",
+        "release": "post", "up": "post", "give": "post", "flock": "lock", "bridge": "relay", "demo": "tour",
+        "completion": "completions",
     ]
 
     /// Why the first word cannot be a verb; nil if it can.

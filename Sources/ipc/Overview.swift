@@ -64,7 +64,8 @@ enum Overview {
         let view = HostView.read(HostView.Options(findsHolders: false))
         let live = view.objects.filter(ObjectRecord.isRemarkable).map(\.address.description)
         let kinds = [
-            "fifo:", "unix:", "unix-datagram:", "unix-seqpacket:", "tcp:", "udp:", "mq:/", "sysv-msg:", "shm:/", "sysv-shm:",
+            "fifo:", "unix:", "unix-datagram:", "unix-seqpacket:", "tcp:", "udp:", "mq:/", "sysv-msg:", "shm:/",
+            "sysv-shm:",
             "sem:/", "sysv-sem:", "file:", "pid:",
         ]
         return (live + kinds).filter { $0.hasPrefix(prefix) }

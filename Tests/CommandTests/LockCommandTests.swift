@@ -32,7 +32,8 @@ import Testing
         try ipc("lock", "file:\(path)", "--timeout", "30ms", "--", "true", expecting: 104)
         let shown = try ipc("show", "file:\(path)", "--json").text
         #expect(
-            try parsed(shown, "[(l['family'], l['isShared'], l['start'], l.get('end'), l['pids']) for l in d[0]['locks']]")
+            try parsed(
+                shown, "[(l['family'], l['isShared'], l['start'], l.get('end'), l['pids']) for l in d[0]['locks']]")
                 == "[('openFile', False, 0, None, [\(holder.processID)])]")
         #expect(try holder.finish().status == .exited(3))
         #expect(try pythonGets("F_WRLCK", 0, 0, path))

@@ -86,7 +86,9 @@ import Testing
         #expect(try peer.readLine() == "mapped")
         let shown = try ipc("show", "shm:\(name)", "--json").text
         #expect(
-            try parsed(shown, "[(h['pid'], h['relation'], h['mappedBytes']) for h in d[0]['holders'] if h['relation'] == 'maps']")
+            try parsed(
+                shown,
+                "[(h['pid'], h['relation'], h['mappedBytes']) for h in d[0]['holders'] if h['relation'] == 'maps']")
                 == "[(\(peer.processID), 'maps', 4096)]")
         #expect(try ipc("list", "shm").text.contains("(\(peer.processID))"))
         try ipc("remove", "--orphaned", "shm:\(name)")
@@ -102,7 +104,9 @@ import Testing
         try ipc("write", "file:\(path)", "--offset", "30", "ab")
         try ipc("write", "file:\(path)", "--offset", "31", "ab", expecting: 1)
         #expect(try ipc("read", "file:\(path)", "--offset", "28", "--hex").text == "00006162\n")
-        #expect(try parsed(try ipc("show", "file:\(path)", "--json").text, "(d[0]['size'], d[0]['mode'])") == "(32, '0600')")
+        #expect(
+            try parsed(try ipc("show", "file:\(path)", "--json").text, "(d[0]['size'], d[0]['mode'])") == "(32, '0600')"
+        )
     }
 
     // MARK: System V
@@ -132,7 +136,8 @@ import Testing
         #expect(
             try parsed(
                 shown,
-                "(d[0]['size'], d[0]['attachments'], [h['pid'] for h in d[0]['holders'] if h['relation'] == 'attached'])")
+                "(d[0]['size'], d[0]['attachments'], [h['pid'] for h in d[0]['holders'] if h['relation'] == 'attached'])"
+            )
                 == "(5000, 1, [\(peer.processID)])")
         _ = try peer.finish()
         #expect(try ipc("read", address).output.count == 5000)

@@ -39,7 +39,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "create", "send", "receive", "relay", "read", "write", "wait", "post", "lock", "show", "list", "remove", "chmod", "chown", "tour", "completions",
+        "create", "send", "receive", "relay", "read", "write", "wait", "post", "lock", "show", "list", "remove",
+        "chmod", "chown", "tour", "completions",
     ])
     func everyVerbShowsExamples(_ verb: String) throws {
         let help = try ipc(verb, "--help").text

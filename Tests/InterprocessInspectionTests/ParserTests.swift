@@ -188,6 +188,19 @@ import Testing
         ("/proc/net/tcp", { _ = InternetSocketTable.rows(procNet: $0, .tcp, isV6: false) }),
         ("/proc/net/tcp6", { _ = InternetSocketTable.rows(procNet: $0, .tcp, isV6: true) }),
         ("/proc/sysvipc/msg", { _ = SystemVQueues.rows($0) }),
+        ("/proc/sysvipc/shm", { _ = SystemVSegments.rows($0) }),
+        ("/proc/sysvipc/sem", { _ = SystemVSemaphores.rows($0) }),
+        ("/proc/locks", { _ = LockRow.rows($0) }),
+        ("fdinfo locks", { _ = LockRow.rows(fdinfo: $0) }),
+        ("maps", { for row in MappingScan.rows($0) { _ = MappingScan.segment(row) } }),
+        ("shm name", { _ = SharedMemoryObjects.address(held: $0, 1) }),
+        (
+            "process status",
+            {
+                _ = ProcessObjects.state($0); _ = ProcessObjects.signals("SigBlk", $0)
+            }
+        ),
+        ("call", { _ = ThreadCalls.Call($0)?.semaphoreSet }),
         ("syscall", { _ = SystemVQueues.wait(syscall: $0) }),
         ("mqueue", { _ = PosixQueues.status($0) }),
         ("mountinfo", { _ = PosixQueues.mountPoints(mountInfo: $0) }),
@@ -219,7 +232,11 @@ import Testing
         Array("36 22 0:31 / /dev/q\\040 rw - mqueue mqueue rw\n".utf8),
         Array("QSIZE:129 NOTIFY:0 SIGNO:1 NOTIFY_PID:9".utf8),
         Array("pipe:[12]".utf8), Array("eventfd-id: 7\neventfd-count: ff\nUid:\t1\t2\n".utf8),
-        Array("::1:2.3.4.5".utf8),
+        Array("::1:2.3.4.5".utf8), Array("7f00-7f10 rw-s 0 fe:00 99 /SYSV0000002a (deleted)\n".utf8),
+        Array("1: -> OFDLCK ADVISORY  WRITE -1 fe:00:99 0 EOF\n".utf8),
+        Array("lock: 1: POSIX ADVISORY READ 7 0:1:9 3 8\n".utf8),
+        Array("State:\tS (sleeping)\nSigBlk:\t00000000ffffffff\n".utf8),
+        Array("202 0x8001 0x7f00 0x10 0x0 0x0 0x0 0x7ffc 0x7fad\n".utf8),
         [
             60, 0, 0, 0, 20, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 10, 0, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 2,
             0, 9, 9, 9, 9,

@@ -43,7 +43,8 @@ enum Objects {
         case (.shm, .object(let name)): return try createMemory(name, plan)
         case (.sysvShm, _): return try createSegment(address, plan)
         case (.memfd, _):
-            throw Failure.unfit(address, "memory without a name lives only in the processes that have it open; use shm:/name")
+            throw Failure.unfit(
+                address, "memory without a name lives only in the processes that have it open; use shm:/name")
         case (.pid, _): throw Failure.unfit(address, "a process is started, not created")
         case (.unix, _), (.unixDatagram, _), (.unixSeqpacket, _), (.tcp, _), (.udp, _):
             throw Failure.unfit(address, "a socket is made by listening: ipc receive \(address) --listen")
@@ -167,7 +168,9 @@ enum Objects {
         if case .key(.private) = address.name {
             return .unfit(address, "private is for create; use the id= address that it printed")
         }
-        if address.kind == .pid { return .unfit(address, "a process has no \(verb == "chown" ? "owner" : "mode") to change") }
+        if address.kind == .pid {
+            return .unfit(address, "a process has no \(verb == "chown" ? "owner" : "mode") to change")
+        }
         return .unfit(address, "\(verb) for a \(address.kind.title) is not built yet")
     }
 

@@ -122,7 +122,8 @@ final class SystemVPermit: Permit {
 
     func take(until deadline: Deadline, noWait: Bool) throws {
         if noWait {
-            let done = amount == 0
+            let done =
+                amount == 0
                 ? try set.tryPerform([.waitForZero(index, noWait: true)])
                 : try set.tryWait(index, by: amount, undo: undo)
             if done { return }

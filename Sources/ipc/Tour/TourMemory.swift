@@ -126,7 +126,9 @@ extension TourStop {
                 do throws(Errno) { bytes = try readUpTo(min(1 << 20, size - offset), open.rawValue) } catch {
                     throw IPCError(error, "read", "file:\(path)")
                 }
-                if bytes.isEmpty { throw IPCError(code: .truncated, subject: "file:\(path)", hint: "it became shorter") }
+                if bytes.isEmpty {
+                    throw IPCError(code: .truncated, subject: "file:\(path)", hint: "it became shorter")
+                }
                 region.write(bytes, at: offset)
                 offset += bytes.count
             }
