@@ -124,7 +124,7 @@ import Testing
         try ipc("write", address, "--offset", "4996", "12345", expecting: 1)
         let script = """
             import sysv_ipc, sys
-            m = sysv_ipc.SharedMemory(int(sys.argv[1]), 0, 0)
+            m = sysv_ipc.SharedMemory(int(sys.argv[1]))
             print(m.size, m.read(5, 4995), oct(m.mode), m.number_attached, flush=True)
             m.write(b'from python', 0)
             sys.stdin.read()

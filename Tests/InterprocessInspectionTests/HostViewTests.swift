@@ -238,7 +238,11 @@ import Testing
             (.systemVMessageQueue(.number(scratch.key())), .notFound),
             (.systemVMessageQueue(.private), .invalidArgument),
             (.tcp(host: "127.0.0.1", port: 0), .notFound), (.tcp(host: "203.0.113.7", port: 9), .notFound),
-            (try Address("unix:[1]"), .notFound), (try Address("tcp:[0]"), .notFound), (.process(1), .unsupported),
+            (try Address("unix:[1]"), .notFound), (try Address("tcp:[0]"), .notFound), (.process(.max), .notFound),
+            (try Address("topic:camera"), .unsupported), (try Address("shm:\(scratch.objectName())"), .notFound),
+            (try Address("sem:\(scratch.objectName())"), .notFound), (try Address("memfd:[1]"), .notFound),
+            (try Address("sysv-shm:\(scratch.key())"), .notFound), (try Address("sysv-sem:private"), .invalidArgument),
+            (.file(scratch.path()), .notFound), (.file("/"), .wrongKind),
         ]
         for (address, code) in cases {
             #expect { try HostView.lookUp(address) } throws: { error in

@@ -74,7 +74,7 @@ enum TourMechanism: String, CaseIterable, Sendable {
         case .control: "a debugger's way: stop the other, write into its memory, let it go on"
         case .file: "a journal that stays, read at leisure; the oldest way of all"
         case .descriptor: "hand over the open file itself; no bytes cross at all"
-        case .shm: "the fastest of all: two semaphores say whose turn it is, no byte enters the kernel"
+        case .shm: "much data between two: semaphores say whose turn it is, no byte enters the kernel"
         case .mappedFile: "the same, and it is still there after a restart"
         case .memfd: "a large message once written, never copied: no name, and nobody can change it"
         case .signal: "a word to a process, four bytes each: to wake and to tell, not to carry files"
