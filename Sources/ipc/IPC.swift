@@ -86,11 +86,12 @@ struct IPC: ParsableCommand {
 /// The words that may come first.
 enum Verbs {
     static let built = [
-        "list", "ls", "show", "create", "send", "receive", "recv", "relay", "chmod", "chown", "remove", "rm", "trace", "tour",
+        "list", "ls", "show", "create", "send", "receive", "recv", "relay", "read", "write", "wait", "post", "lock",
+        "chmod", "chown", "remove", "rm", "trace", "tour",
         "completions", "help",
     ]
     private static let planned = [
-        "tree", "who", "map", "top", "watch", "doctor", "read", "write", "wait", "post", "lock", "signal", "call",
+        "tree", "who", "map", "top", "watch", "doctor", "signal", "call",
         "bench",
     ]
     private static let otherWords = [

@@ -71,8 +71,6 @@ final class TourPeer: Sendable {
         try sysClose(childWrites)
         control = TourControl(reading: weRead, writing: weWrite)
         let (process, ended) = (process, ended)
-        // A wait4(2) from here would be told of the stops of a process under control, and take them from its controller.
-        let handle = try sysOpenProcess(process)
         try sysStartThread(named: "ipc-tour") {
             // Not before it has ended: a plain wait would take the stops of a process under control from who controls it.
             if let descriptor = try? sysOpenProcess(process) {

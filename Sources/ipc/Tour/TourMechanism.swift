@@ -20,11 +20,6 @@ enum TourMechanism: String, CaseIterable, Sendable {
     case control = "process-control"
     case file
     case descriptor
-    case shm
-    case mappedFile = "mapped-file"
-    case memfd
-    case signal
-    case processControl = "process-control"
 
     var title: String {
         switch self {
@@ -46,11 +41,6 @@ enum TourMechanism: String, CaseIterable, Sendable {
         case .control: "process control"
         case .file: "file + inotify"
         case .descriptor: "descriptor"
-        case .shm: "shared memory"
-        case .mappedFile: "mapped file"
-        case .memfd: "sealed memfd"
-        case .signal: "signals"
-        case .processControl: "under control"
         }
     }
 
@@ -74,11 +64,6 @@ enum TourMechanism: String, CaseIterable, Sendable {
         case .control: "a debugger's way: stop the other, write into its memory, let it go on"
         case .file: "a journal that stays, read at leisure; the oldest way of all"
         case .descriptor: "hand over the open file itself; no bytes cross at all"
-        case .shm: "much data between two: semaphores say whose turn it is, no byte enters the kernel"
-        case .mappedFile: "the same, and it is still there after a restart"
-        case .memfd: "a large message once written, never copied: no name, and nobody can change it"
-        case .signal: "a word to a process, four bytes each: to wake and to tell, not to carry files"
-        case .processControl: "debuggers and tracers: the process stops, its memory is filled, it goes on"
         }
     }
 
@@ -102,8 +87,8 @@ enum TourMechanism: String, CaseIterable, Sendable {
         }
     }
 
-    /// How much of a file of `size` bytes is passed: of signals, which carry a word each, whole words and not too many.
-    func share(of size: Int) -> Int { self == .signal ? min(size, 65536) & ~(TourSignals.bytesPerSignal - 1) : size }
+    /// How much of a file of `size` bytes is passed: by signals, which carry a word each, not more than takes a second or two.
+    func share(of size: Int) -> Int { self == .signal ? min(size, 1 << 20) : size }
 }
 
 /// What a stop of the tour showed.

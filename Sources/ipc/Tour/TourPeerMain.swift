@@ -43,19 +43,6 @@ enum TourPeerMain {
                 mechanism == .pipeWriters ? try TourWriters.Assembly(adopting: 5) : try PipeSource(adopting: 5)
             try control.say("ready -")
             return source
-        case .shm, .mappedFile:
-            let ring = try MemoryRing.open(try Address(address))
-            try control.say("ready -")
-            return ring
-        case .processControl:
-            let controlled = try TourControlled.Controlled(control)
-            try control.say("ready -")
-            return controlled
-        case .signal:
-            // Before anything is sent: an unexpected real-time signal ends the process.
-            let receiver = try TourSignals.Receiver()
-            try control.say("ready -")
-            return receiver
         case .fifo:
             // Opening waits for the other side, which waits for this word.
             try control.say("ready \(address)")

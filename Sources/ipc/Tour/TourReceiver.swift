@@ -42,7 +42,8 @@ struct TourReceiver {
             source = DescriptorSource(file)
         }
         while received < size {
-            let limit = min(mechanism.pieceBytes, mechanism.isWords ? size - received : .max)
+            // Of a message that carries filling at its end, only what belongs to the file is wanted.
+            let limit = mechanism == .signal ? min(mechanism.pieceBytes, size - received) : mechanism.pieceBytes
             guard let parcel = try source.receive(.first, limit: limit, until: .never) else {
                 throw Failure("the stream ended after \(received) of \(size) bytes")
             }

@@ -18,8 +18,10 @@ final class SignalSink: Sink {
 
     func send(_ parcel: Parcel, until deadline: Deadline) throws {
         for start in stride(from: 0, to: parcel.bytes.count, by: TourSignals.bytesPerSignal) {
-            let bytes = parcel.bytes[start..<(start + TourSignals.bytesPerSignal)]
-            let value = bytes.reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+            // The last word may be part filling; the receiver knows the size.
+            let value = (start..<(start + TourSignals.bytesPerSignal)).reduce(UInt32(0)) { word, index in
+                word << 8 | (index < parcel.bytes.count ? UInt32(parcel.bytes[index]) : 0)
+            }
             try process.send(TourSignals.signal, value: Int32(bitPattern: value))
         }
     }
@@ -37,7 +39,7 @@ final class SignalSource: Source {
         let signal = try receiver.receive(until: min(deadline, .after(.seconds(60))))
         guard let value = signal.value else { throw Failure("a signal without a value came") }
         let word = UInt32(bitPattern: value)
-        return Parcel(bytes: (0..<4).map { UInt8(truncatingIfNeeded: word >> (24 - 8 * UInt32($0))) })
+        return Parcel(bytes: (0..<min(4, limit)).map { UInt8(truncatingIfNeeded: word >> (24 - 8 * UInt32($0))) })
     }
 
     func peek(_ selection: Selection, index: Int, until deadline: Deadline) throws -> Parcel? { nil }

@@ -6,7 +6,7 @@ import SystemPackage
 /// One stop of the tour: makes the object, starts the other process, sends, and takes all away again.
 struct TourStop {
     let mechanism: TourMechanism
-    var file: TourFile
+    let file: TourFile
     /// A directory of our own, for what needs a path.
     let directory: FilePath
     let rounds: Int
@@ -15,7 +15,7 @@ struct TourStop {
     func run() -> TourResult {
         var result: TourResult
         do { result = try visit() } catch { result = failed(Failure.describe(error)) }
-        if result.checksum == nil { result.expectedChecksum = file.checksum }
+        result.expectedChecksum = file.checksum
         return result
     }
 
