@@ -10,6 +10,7 @@ private let table: [CInt: (name: String, code: IPCError.Code)] = [
     5: ("EIO", .system),
     6: ("ENXIO", .noPeer),
     7: ("E2BIG", .messageTooLarge),
+    8: ("ENOEXEC", .wrongKind),
     9: ("EBADF", .badDescriptor),
     11: ("EAGAIN", .wouldBlock),
     12: ("ENOMEM", .outOfMemory),

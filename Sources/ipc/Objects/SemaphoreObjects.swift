@@ -26,14 +26,14 @@ extension Objects {
         let isAsked = plan.values != nil || plan.value != nil || plan.count != nil
         do throws(IPCError) {
             if key != .private, !plan.exclusive, try SystemVSemaphoreSet.exists(key: key) {
-                let set = try SystemVSemaphoreSet(key: key, readiness: .asFound)
+                let set = try SystemVSemaphoreSet(key: key, initialization: .asFound)
                 if isAsked { Output.note("\(address): was there already, with \(set.count) semaphores; it stays so") }
                 try set.close()
                 return Address(unchecked: .sysvSem, .key(key))
             }
             let mode: CreationMode = key == .private ? .createExclusive : plan.mode
             let set = try SystemVSemaphoreSet(
-                key: key, mode: mode, values: values, permissions: plan.permissions, readiness: .asFound)
+                key: key, mode: mode, values: values, permissions: plan.permissions, initialization: .asFound)
             let id = set.id
             try set.close()
             return Address(unchecked: .sysvSem, key == .private ? .id(id) : .key(key))
@@ -48,7 +48,7 @@ extension Objects {
             let key = try systemVKey(address)
             if key == .private { throw privateHasNone(address) }
             // A set that ipcmk(1) made has never been operated on: it is taken as it is found.
-            return try SystemVSemaphoreSet(key: key, readiness: .asFound)
+            return try SystemVSemaphoreSet(key: key, initialization: .asFound)
         } catch let error as IPCError {
             throw reworded(error)
         }
