@@ -51,7 +51,7 @@ import Testing
     @Test func theHelpShowsWhatIsBuiltAndNothingElse() throws {
         let help = try ipc("--help").text
         for verb in ["send", "receive, recv", "list, ls", "remove, rm", "tour"] { #expect(help.contains("  \(verb)")) }
-        for verb in ["  call", "  watch", "  doctor", "tour-peer"] { #expect(!help.contains(verb)) }
+        for verb in ["  bench", "  watch", "  doctor", "tour-peer"] { #expect(!help.contains(verb)) }
     }
 
     @Test func aReaderThatGoesAwayEndsItQuietly() throws {
