@@ -25,6 +25,8 @@ private func refusals(_ open: String, _ closed: String) throws {
     Expect.failure(.permissionDenied, .permissionDenied, hint: "user 65534") {
         _ = try NamedSemaphore(ObjectName(closed))
     }
+    // Making one needs no privilege.
+    try NamedSemaphore(ScratchSemaphores().name(), mode: .createExclusive, removeOnClose: true).close()
     let exists = try NamedSemaphore.exists(ObjectName(closed))
     #expect(exists)
 }
