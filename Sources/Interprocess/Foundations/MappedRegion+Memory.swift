@@ -110,7 +110,7 @@ extension MappedRegion {
         do throws(Errno) {
             // SAFETY: the source lies in the mapping.
             return try unsafe sysReadOwnMemory(base + offset, byteCount: byteCount - offset, into: &buffer)
-        } catch { throw Self.vanished(error, "process_vm_readv", offset) }
+        } catch { throw vanished(error, "process_vm_readv", offset) }
     }
 
     /// Copies bytes as ``write(_:at:)-(Span<UInt8>,_)`` does, but survives that another process made the object shorter.
@@ -126,13 +126,13 @@ extension MappedRegion {
         do throws(Errno) {
             // SAFETY: the target lies in the mapping.
             return try unsafe sysWriteOwnMemory(base + offset, bytes)
-        } catch { throw Self.vanished(error, "process_vm_writev", offset) }
+        } catch { throw vanished(error, "process_vm_writev", offset) }
     }
 
-    static func vanished(_ error: Errno, _ call: String, _ offset: Int) -> IPCError {
-        guard error == .badAddress else { return IPCError(error, call, "mapped memory") }
+    private func vanished(_ error: Errno, _ call: String, _ offset: Int) -> IPCError {
+        guard error == .badAddress else { return IPCError(error, call, subject) }
         return IPCError(
-            code: .truncated, call: call, errno: error, subject: "mapped memory",
+            code: .truncated, call: call, errno: error, subject: subject,
             hint: "the object now ends before offset \(offset) of the mapping")
     }
 

@@ -35,7 +35,10 @@ public struct MappedRegion: ~Copyable, @unchecked Sendable {
     public let offsetBytes: Int
     // SAFETY: the pointer changes only while nobody else has this value; the memory is as shared as those who use it make it.
     @unsafe @usableFromInline package private(set) var base: UnsafeMutableRawPointer
-    private let attachment: Attachment
+    /// What errors call the object that is mapped: `shm:/frames`.
+    public let subject: String
+    /// Nil once it was taken away.
+    private var attachment: Attachment?
 
     /// Maps a part of what `descriptor` refers to.
     ///
@@ -67,8 +70,21 @@ public struct MappedRegion: ~Copyable, @unchecked Sendable {
         descriptor: CInt, offsetBytes: Int, byteCount: Int, access: Access, sharing: Sharing, options: Options = .none,
         flags: MapFlags = .none, subject: String
     ) throws(IPCError) {
-        self = try Self.mapping(
-            descriptor, offsetBytes, byteCount, access, sharing, options, flags, subject)
+        // SAFETY: the base comes from a region that has given it up.
+        let base = try unsafe Self.mapping(
+            descriptor, offsetBytes, byteCount, access, sharing, options, flags, subject
+        ).relinquish()
+        unsafe self.init(
+            adopting: base, byteCount: byteCount, access: access, attachment: .mapped, sharing: sharing,
+            offsetBytes: offsetBytes, subject: subject)
+    }
+
+    /// Gives the mapping up: whoever takes the base takes it away.
+    @unsafe
+    private consuming func relinquish() -> UnsafeMutableRawPointer {
+        attachment = nil
+        // SAFETY: the caller takes it over.
+        return unsafe base
     }
 
     private static func mapping(
@@ -83,7 +99,7 @@ public struct MappedRegion: ~Copyable, @unchecked Sendable {
                 descriptor, offset: offsetBytes, byteCount: byteCount, protection: access.protection, flags: all)
             region = unsafe MappedRegion(
                 adopting: base, byteCount: byteCount, access: access, attachment: .mapped, sharing: sharing,
-                offsetBytes: offsetBytes)
+                offsetBytes: offsetBytes, subject: subject)
         } catch {
             throw IPCError(error, "mmap", subject, hint: hint(error, offsetBytes, byteCount))
         }
@@ -99,7 +115,7 @@ public struct MappedRegion: ~Copyable, @unchecked Sendable {
     @unsafe
     package init(
         adopting base: UnsafeMutableRawPointer, byteCount: Int, access: Access, attachment: Attachment,
-        sharing: Sharing = .shared, offsetBytes: Int = 0
+        sharing: Sharing = .shared, offsetBytes: Int = 0, subject: String = "mapped memory"
     ) {
         // SAFETY: the caller promises it.
         unsafe self.base = base
@@ -108,14 +124,17 @@ public struct MappedRegion: ~Copyable, @unchecked Sendable {
         self.attachment = attachment
         self.sharing = sharing
         self.offsetBytes = offsetBytes
+        self.subject = subject
     }
 
     /// Attaches a System V segment whose size is known.
-    static func attaching(_ id: Int32, byteCount: Int, _ access: Access) throws(Errno) -> MappedRegion {
+    static func attaching(
+        _ id: Int32, byteCount: Int, _ access: Access, _ subject: String
+    ) throws(Errno) -> MappedRegion {
         // SAFETY: the attachment is new; the region is the only one to end it.
         unsafe MappedRegion(
             adopting: try sysAttachSegment(id, readOnly: access == .readOnly), byteCount: byteCount, access: access,
-            attachment: .systemV)
+            attachment: .systemV, subject: subject)
     }
 
     /// Memory without an object, shared with children that are forked; zero at first.
@@ -136,24 +155,29 @@ public struct MappedRegion: ~Copyable, @unchecked Sendable {
     }
 
     deinit {
+        // There is nobody to tell here; `close()` is for those who want to know.
         // SAFETY: the region ends here, and with it all that borrowed it.
         switch attachment {
         case .mapped: try? unsafe sysUnmap(base, byteCount: byteCount)
         case .systemV: try? unsafe sysDetachSegment(base)
+        case nil: break
         }
     }
 
     /// Unmaps and says how that went.
+    ///
+    /// The corresponding C functions are `munmap(2)` and `shmdt(2)`.
     public consuming func close() throws(IPCError) {
-        let (base, byteCount, attachment) = unsafe (self.base, self.byteCount, self.attachment)
-        discard self
+        let ending = attachment
+        attachment = nil
         do throws(Errno) {
-            // SAFETY: as in deinit.
-            switch attachment {
+            // SAFETY: as in deinit, which finds nothing to do any more.
+            switch ending {
             case .mapped: try unsafe sysUnmap(base, byteCount: byteCount)
             case .systemV: try unsafe sysDetachSegment(base)
+            case nil: break
             }
-        } catch { throw IPCError(error, attachment == .mapped ? "munmap" : "shmdt", "mapped memory") }
+        } catch { throw IPCError(error, ending == .mapped ? "munmap" : "shmdt", subject) }
     }
 
     private static func hint(_ error: Errno, _ offsetBytes: Int, _ byteCount: Int) -> String {
@@ -221,13 +245,13 @@ extension MappedRegion {
     public mutating func resize(to newByteCount: Int) throws(IPCError) {
         guard attachment == .mapped else {
             throw IPCError(
-                code: .unsupported, call: "mremap", subject: "mapped memory",
+                code: .unsupported, call: "mremap", subject: subject,
                 hint: "a System V segment has one size for ever")
         }
         do throws(Errno) {
             // SAFETY: mutating is exclusive: nothing shows the old place.
             unsafe base = try unsafe sysRemap(base, byteCount: byteCount, to: newByteCount)
-        } catch { throw IPCError(error, "mremap", "mapped memory", hint: Self.hint(error, 0, newByteCount)) }
+        } catch { throw IPCError(error, "mremap", subject, hint: Self.hint(error, 0, newByteCount)) }
         byteCount = newByteCount
     }
 
@@ -242,7 +266,7 @@ extension MappedRegion {
             try unsafe sysProtect(base, byteCount: byteCount, newAccess.protection)
         } catch {
             throw IPCError(
-                error, "mprotect", "mapped memory", hint: "the object was opened for reading, or a seal forbids writing"
+                error, "mprotect", subject, hint: "the object was opened for reading, or a seal forbids writing"
             )
         }
         access = newAccess
@@ -268,7 +292,7 @@ extension MappedRegion {
             let hint =
                 error == .resourceBusy
                 ? "a part of it is locked in memory" : "the part must begin at a multiple of \(pageSizeBytes)"
-            throw IPCError(error, "msync", "mapped memory", hint: hint)
+            throw IPCError(error, "msync", subject, hint: hint)
         }
     }
 
@@ -289,11 +313,11 @@ extension MappedRegion {
         } catch {
             guard error != .badAddress else {
                 throw IPCError(
-                    code: .truncated, call: "madvise", errno: error, subject: "mapped memory",
+                    code: .truncated, call: "madvise", errno: error, subject: subject,
                     hint: "a page is beyond the end of the object, or its file system is full")
             }
             throw IPCError(
-                error, "madvise", "mapped memory", hint: "this memory or this kernel does not know \(advice)")
+                error, "madvise", subject, hint: "this memory or this kernel does not know \(advice)")
         }
     }
 
@@ -312,7 +336,7 @@ extension MappedRegion {
         } catch {
             let limit = sysMemoryLimit(.lockedMemory).map { "\($0) bytes" } ?? "unlimited"
             throw IPCError(
-                error, "mlock", "mapped memory",
+                error, "mlock", subject,
                 hint: "\(range.count) bytes were to be locked; RLIMIT_MEMLOCK is \(limit)")
         }
     }
@@ -325,7 +349,7 @@ extension MappedRegion {
         do throws(Errno) {
             // SAFETY: the part lies in the mapping.
             try unsafe sysUnlockMemory(base + range.lowerBound, byteCount: range.count)
-        } catch { throw IPCError(error, "munlock", "mapped memory") }
+        } catch { throw IPCError(error, "munlock", subject) }
     }
 
     private func checked(_ range: Range<Int>?) -> Range<Int> {

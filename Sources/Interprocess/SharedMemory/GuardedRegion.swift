@@ -30,10 +30,10 @@ public struct GuardedRegion: ~Copyable, Sendable {
     public init(_ region: consuming MappedRegion) throws(IPCError) {
         do throws(Errno) { slot = try region.registerGuard() } catch {
             guard error == .resourceTemporarilyUnavailable else {
-                throw IPCError(error, "sigaction", "mapped memory")
+                throw IPCError(error, "sigaction", region.subject)
             }
             throw IPCError(
-                code: .limitReached, subject: "mapped memory", hint: "256 regions are guarded already in this process")
+                code: .limitReached, subject: region.subject, hint: "256 regions are guarded already in this process")
         }
         self.region = region
     }
@@ -61,7 +61,7 @@ public struct GuardedRegion: ~Copyable, Sendable {
     public func check() throws(IPCError) {
         guard !isTorn else {
             throw IPCError(
-                code: .truncated, subject: "mapped memory",
+                code: .truncated, subject: region.subject,
                 hint: "another process made the object shorter while it was mapped; map it again")
         }
     }

@@ -109,7 +109,7 @@ public struct SystemVSharedMemory: ~Copyable, Sendable {
         let region: MappedRegion
         do throws(Errno) {
             let size = try sysSegmentState(id).byteCount
-            region = try MappedRegion.attaching(id, byteCount: size, access)
+            region = try MappedRegion.attaching(id, byteCount: size, access, subject)
         } catch { throw failure(error, "shmat") }
         if lifetime == .whileAttached {
             do throws(Errno) { try sysSegmentRemove(id) } catch { throw failure(error, "shmctl") }

@@ -122,6 +122,8 @@ import Testing
         try own.advise(.notNeeded, range: 0..<4096)
         #expect(own.load(UInt8.self, at: 0) == 0 && own.load(UInt8.self, at: 4096) == 1)
         refused(.invalidArgument, .invalidArgument) { try shared.advise(.willNeed, range: 1..<4096) }
+        let error = #expect(throws: IPCError.self) { try shared.synchronize(range: 1..<2) }
+        #expect(error?.subject == "shm:\(scratch.name)")
         refused(.invalidArgument, .invalidArgument, hint: "wipedInChildren") { try shared.advise(.wipedInChildren) }
         try own.lockInMemory(range: 0..<4096)
         refused(.busy, .resourceBusy, hint: "locked") { try own.synchronize(.invalidate) }
