@@ -35,6 +35,7 @@ var examples: [String] = [
     "message-queues-priorities",
     "pipes-duplicate-stream",
     "pipes-reply-fifo",
+    "processes-debugger",
     "semaphores-producer-consumer",
     "semaphores-starvation",
     "shared-memory-picture",

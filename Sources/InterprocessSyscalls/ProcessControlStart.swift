@@ -41,7 +41,7 @@ package struct TracedProgram: Sendable {
 /// clone(2) of a child that waits at a gate before it executes, so that its tracer has it before its first instruction.
 ///
 /// posix_spawn(3) cannot do this: it returns when the program runs.
-package func sysStartTraced(_ program: TracedProgram) throws(Errno) -> TracedStart {
+package func sysStartTraced(_ program: TracedProgram, by guardian: TraceGuardian? = nil) throws(Errno) -> TracedStart {
     let gate = try sysPlainPipe()
     let report: (reading: CInt, writing: CInt)
     do throws(Errno) { report = try sysPlainPipe() } catch {
@@ -64,7 +64,8 @@ package func sysStartTraced(_ program: TracedProgram) throws(Errno) -> TracedSta
             sources.append(copy)
             targets.append(target)
         }
-        let process = try start(program, sources, targets, opener: gate.1, gate: own.0, report: own.1)
+        let process = try start(
+            program, guardian?.process ?? 0, sources, targets, opener: gate.1, gate: own.0, report: own.1)
         try? sysClose(gate.0)
         try? sysClose(report.writing)
         return TracedStart(process: process, gate: gate.1, report: report.reading)
@@ -75,12 +76,15 @@ package func sysStartTraced(_ program: TracedProgram) throws(Errno) -> TracedSta
 }
 
 private func start(
-    _ program: TracedProgram, _ sources: [CInt], _ targets: [CInt], opener: CInt, gate: CInt, report: CInt
+    _ program: TracedProgram, _ tracer: Int32, _ sources: [CInt], _ targets: [CInt], opener: CInt, gate: CInt,
+    report: CInt
 ) throws(Errno) -> Int32 {
+    // SAFETY: a structure of numbers and pointers, which are set below to memory that lives through the call.
     var plan = unsafe cip_traced_start()
     unsafe plan.descriptors = CInt(sources.count)
     unsafe plan.opener = opener
     unsafe plan.gate = gate
+    unsafe plan.tracer = tracer
     unsafe plan.report = report
     unsafe plan.own_group = program.ownGroup ? 1 : 0
     unsafe plan.fixed_addresses = program.fixedAddresses ? 1 : 0

@@ -20,6 +20,7 @@
 #include "processes.h"
 #include "processes_spawn.h"
 #include "process_control.h"
+#include "process_control_guardian.h"
 #include "terminal.h"
 #include "inspection.h"
 

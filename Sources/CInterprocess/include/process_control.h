@@ -123,6 +123,7 @@ struct cip_traced_start {
     int gate;                           // reading end: a byte comes when the tracer has seized the child
     int report;                         // writing end: gets the errno if the program cannot be executed
     int own_group;
+    pid_t tracer;                       // who will trace it, if that is not its parent; or 0
     int fixed_addresses;                // no address space layout randomisation
     struct sock_fprog filter;           // empty for none
 };
@@ -150,6 +151,7 @@ static inline pid_t cip_start_traced(const struct cip_traced_start *start) {
     if (start->directory && chdir(start->directory) < 0) goto failed;
     if (start->fixed_addresses) syscall(SYS_personality, 0x0040000UL /* ADDR_NO_RANDOMIZE */);
     close(start->opener);
+    if (start->tracer) prctl(0x59616d61 /* PR_SET_PTRACER */, (unsigned long)start->tracer, 0, 0, 0);
     while (1) {
         ssize_t count = read(start->gate, &go, 1);
         if (count == 1) break;

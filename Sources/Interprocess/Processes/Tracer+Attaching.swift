@@ -11,7 +11,7 @@ extension Tracer {
             throw IPCError(
                 .noSuchProcess, "ptrace", "pid:\(process)", hint: "it is a thread of process \(group): attach to that")
         }
-        let space = AddressSpace()
+        let space = AddressSpace(of: process)
         let traced = newProcess(process, space, isFollowed: true)
         var refusal: Errno?
         // Until a look at all threads finds no new one: what is made meanwhile by a thread that is ours is ours already.
@@ -70,9 +70,12 @@ extension Tracer {
     func spawn(_ program: TracedProgram) throws(IPCError) -> Int32 {
         let subject = program.path.string
         let start: TracedStart
-        do throws(Errno) { start = try sysStartTraced(program) } catch { throw IPCError(error, "clone", subject) }
+        do throws(Errno) { start = try sysStartTraced(program, by: calls.guardian) } catch {
+            throw IPCError(error, "clone", subject)
+        }
         defer { try? sysClose(start.report) }
-        let process = newProcess(start.process, AddressSpace(), isFollowed: true)
+        started.insert(start.process)
+        let process = newProcess(start.process, AddressSpace(of: start.process), isFollowed: true)
         do throws(Errno) {
             defer { try? sysClose(start.gate) }
             try calls.seize(start.process, flags(process.space))
@@ -113,7 +116,7 @@ extension Tracer {
 
     /// A child of ours that a guardian traced is ours to bury.
     func reap(_ process: Int32) {
-        if calls.guardian != nil { _ = try? sysWait(process) }
+        if calls.guardian != nil, started.remove(process) != nil { _ = try? sysWait(process) }
     }
 
     // MARK: Leaving
@@ -129,7 +132,7 @@ extension Tracer {
             }
             if !isShared, let thread = try? stoppedThread(space) {
                 for (address, original) in space.breakpoints { try restore(address, original, thread) }
-                for address in space.breakpoints.keys { calls.guardian?.note(each.id, address, 0, isSet: false) }
+                forget(each)
                 space.breakpoints = [:]
             }
         }

@@ -15,11 +15,11 @@ extension Tracer {
             let word = try calls.peek(thread.id, address)
             space.breakpoints[address] = word
             if space.breakpoints.count == 1 { try protect(space) }
-            calls.guardian?.note(space.id(in: self), address, word, isSet: true)
+            try calls.guardian?.note(space.owner, address, word, isSet: true)
             try calls.poke(thread.id, address, BreakpointInstruction.planted(in: word))
         } catch {
             space.breakpoints[address] = nil
-            calls.guardian?.note(space.id(in: self), address, 0, isSet: false)
+            try? calls.guardian?.note(space.owner, address, 0, isSet: false)
             try? protect(space)
             throw memoryFailure(error, process, address)
         }
@@ -34,7 +34,7 @@ extension Tracer {
         defer { try? release(space) }
         try restore(address, original, try stoppedThread(space))
         space.breakpoints[address] = nil
-        calls.guardian?.note(space.id(in: self), address, 0, isSet: false)
+        try? calls.guardian?.note(space.owner, address, 0, isSet: false)
         if space.breakpoints.isEmpty { try? protect(space) }
         return true
     }
@@ -201,7 +201,17 @@ extension Tracer {
     }
 }
 
-extension AddressSpace {
-    /// The process whose memory it is, for the guardian.
-    func id(in tracer: Tracer) -> Int32 { tracer.processes.values.first { $0.space === self }?.id ?? 0 }
+/// The guardian's notes.
+extension Tracer {
+    /// fork(2) has copied memory, breakpoints and all.
+    func copy(of space: AddressSpace, for process: Int32) -> AddressSpace {
+        for (address, word) in space.breakpoints { try? calls.guardian?.note(process, address, word, isSet: true) }
+        return AddressSpace(of: process, space.breakpoints)
+    }
+
+    /// The memory of a process is gone, and its breakpoints with it.
+    func forget(_ process: TracedProcess) {
+        guard let guardian = calls.guardian, process.space.owner == process.id else { return }
+        for address in process.space.breakpoints.keys { try? guardian.note(process.id, address, 0, isSet: false) }
+    }
 }

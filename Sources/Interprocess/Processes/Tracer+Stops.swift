@@ -190,7 +190,7 @@ extension Tracer {
             if leader == parent.id {
                 _ = add(id, to: parent, .starting)
             } else {
-                let space = how == .vfork ? parent.space : AddressSpace(parent.space.breakpoints)
+                let space = how == .vfork ? parent.space : copy(of: parent.space, for: leader)
                 let child = newProcess(leader, space, isFollowed: parent.isFollowed && options.followsChildren)
                 _ = add(id, to: child, .starting)
             }
@@ -206,7 +206,8 @@ extension Tracer {
         // A child that borrows the memory of its maker needs the breakpoints there until it executes.
         if isBorrower { return }
         for (address, original) in thread.process.space.breakpoints { try restore(address, original, thread) }
-        thread.process.space = AddressSpace()
+        forget(thread.process)
+        thread.process.space = AddressSpace(of: thread.process.id)
     }
 
     private func executed(_ thread: TracedThread) throws(IPCError) {
@@ -216,7 +217,8 @@ extension Tracer {
             threads[other.id] = nil
             process.threadCount -= 1
         }
-        process.space = AddressSpace()
+        forget(process)
+        process.space = AddressSpace(of: process.id)
         (thread.call, thread.isInVfork, thread.held) = (nil, false, [])
         if !process.isFollowed { return }
         try attempt(thread) { () throws(Errno) in try calls.setOptions(thread.id, flags(process.space)) }

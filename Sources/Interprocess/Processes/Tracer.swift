@@ -14,6 +14,8 @@ final class Tracer {
     var departed: [Int32: (status: TraceStatus, time: Deadline)] = [:]
     /// What wait4 has told and nobody has looked at yet.
     var backlog: [(thread: Int32, status: TraceStatus)] = []
+    /// Children of this process.
+    var started: Set<Int32> = []
     /// What is to be told.
     var events: [TraceEvent] = []
 
@@ -119,6 +121,7 @@ final class Tracer {
                 for other in threads.values where other.process === process { threads[other.id] = nil }
             }
             processes[process.id] = nil
+            forget(process)
             if process.isFollowed {
                 events.append(TraceEvent(process: process.id, thread: process.id, kind: .ended(ending)))
             }
@@ -132,7 +135,8 @@ final class Tracer {
     private func adoptStrangers() {
         for (id, status) in strangers {
             let leader = TracePermission.status(id, "Tgid:") ?? id
-            let process = processes[leader] ?? newProcess(leader, AddressSpace(), isFollowed: options.followsChildren)
+            let process =
+                processes[leader] ?? newProcess(leader, AddressSpace(of: leader), isFollowed: options.followsChildren)
             strangers[id] = nil
             let thread = add(id, to: process, .starting)
             try? handle(thread.id, status)
@@ -165,7 +169,13 @@ final class TracedProcess {
 final class AddressSpace {
     /// Address to what stood there.
     var breakpoints: [UInt64: UInt64]
-    init(_ breakpoints: [UInt64: UInt64] = [:]) { self.breakpoints = breakpoints }
+    /// The process whose memory it was first.
+    let owner: Int32
+
+    init(of owner: Int32, _ breakpoints: [UInt64: UInt64] = [:]) {
+        self.owner = owner
+        self.breakpoints = breakpoints
+    }
 }
 
 /// A thread under control.
