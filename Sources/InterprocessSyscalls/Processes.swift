@@ -94,7 +94,7 @@ package func sysWaitForEnd(
 
 /// The end of a process that need not be a child, by the PIDFD_GET_INFO of Linux 6.15: nil if it runs, was not reaped yet, or
 /// the kernel does not keep it.
-package func sysEndOfReaped(_ descriptor: CInt) -> ChildEnd? {
+package func sysEndOfReaped(_ descriptor: CInt, process: Int32) -> ChildEnd? {
     var info = cip_pidfd_info()
     info.mask = CIP_PIDFD_INFO_EXIT_MASK
     do throws(Errno) {
@@ -106,7 +106,7 @@ package func sysEndOfReaped(_ descriptor: CInt) -> ChildEnd? {
         return nil
     }
     guard info.mask & CIP_PIDFD_INFO_EXIT_MASK != 0 else { return nil }
-    return ChildEnd(process: Int32(bitPattern: info.pid), waitStatus: info.exit_code)
+    return ChildEnd(process: process, waitStatus: info.exit_code)
 }
 
 private let CIP_PIDFD_INFO_EXIT_MASK: UInt64 = 1 << 3

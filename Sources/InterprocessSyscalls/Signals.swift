@@ -61,9 +61,12 @@ package func sysPendingSignals() -> UInt64 { cip_pending() }
 
 // MARK: Taking
 
-/// signalfd(2), close-on-exec and non-blocking.
-package func sysSignalDescriptor(_ bits: UInt64, flags: CInt = 0, replacing old: CInt = -1) throws(Errno) -> CInt {
-    try invoke("signalfd") { cip_signal_descriptor(old, bits, flags | CInt(SFD_CLOEXEC) | CInt(SFD_NONBLOCK)) }
+/// signalfd(2), close-on-exec. With `replacing`, another set for a descriptor that there is.
+package func sysSignalDescriptor(
+    _ bits: UInt64, nonBlocking: Bool = false, flags: CInt = 0, replacing old: CInt = -1
+) throws(Errno) -> CInt {
+    let flags = flags | CInt(SFD_CLOEXEC) | (nonBlocking ? CInt(SFD_NONBLOCK) : 0)
+    return try invoke("signalfd") { cip_signal_descriptor(old, bits, flags) }
 }
 
 /// read(2) of one signal from a signalfd; nil if none is there.

@@ -48,14 +48,16 @@ package func sysAskForMask(_ thread: pid_t, carrier: CInt, _ bits: UInt64, block
     _ = try invoke("rt_tgsigqueueinfo") { cip_ask_for_mask(thread, carrier, bits, block ? 1 : 0) }
 }
 
-/// sigwaitinfo(2) of the thread that takes signals: what was passed on bears the code that it had.
-package func sysTakeSignal(_ bits: UInt64) throws(Errno) -> SignalInformation {
-    // SAFETY: zeros are a valid value of it.
-    var raw = unsafe siginfo_t()
-    _ = try invoke("sigwaitinfo", retryOnInterrupt: false) {
-        // SAFETY: a local that lives through the call.
-        unsafe cip_wait_signal_info(bits, &raw, nil)
+/// read(2) of the thread that takes signals, from a signalfd that waits: what was passed on bears the code that it had.
+package func sysTakeSignal(_ descriptor: CInt) throws(Errno) -> SignalInformation {
+    var raw = signalfd_siginfo()
+    _ = try invoke("read", retryOnInterrupt: false) {
+        // SAFETY: the kernel writes whole structures of this size only.
+        unsafe withUnsafeMutableBytes(of: &raw) { unsafe read(descriptor, $0.baseAddress, $0.count) }
     }
-    // SAFETY: as above.
-    return unsafe SignalInformation(&raw, code: cip_info_code(&raw))
+    let code = cip_original_code(raw.ssi_code, raw.ssi_errno)
+    // What was passed on looks like a queued signal to the kernel; in siginfo_t a child's status lies where the value does.
+    if code != raw.ssi_code { raw.ssi_status = raw.ssi_int }
+    raw.ssi_code = code
+    return SignalInformation(raw)
 }

@@ -72,7 +72,8 @@ struct IPC: ParsableCommand {
                 name: "USE",
                 subcommands: [
                     CreateCommand.self, SendCommand.self, ReceiveCommand.self, RelayCommand.self, ReadCommand.self,
-                    WriteCommand.self, WaitCommand.self, PostCommand.self, LockCommand.self, ChmodCommand.self,
+                    WriteCommand.self, WaitCommand.self, PostCommand.self, LockCommand.self, SignalCommand.self,
+                    ChmodCommand.self,
                     ChownCommand.self, RemoveCommand.self,
                 ]),
             CommandGroup(name: "WATCH A PROCESS", subcommands: [TraceCommand.self]),
@@ -87,11 +88,11 @@ struct IPC: ParsableCommand {
 enum Verbs {
     static let built = [
         "list", "ls", "show", "create", "send", "receive", "recv", "relay", "read", "write", "wait", "post", "lock",
-        "chmod", "chown", "remove", "rm", "trace", "tour",
+        "signal", "chmod", "chown", "remove", "rm", "trace", "tour",
         "completions", "help",
     ]
     private static let planned = [
-        "tree", "who", "map", "top", "watch", "doctor", "signal", "call",
+        "tree", "who", "map", "top", "watch", "doctor", "call",
         "bench",
     ]
     private static let otherWords = [
@@ -100,7 +101,7 @@ enum Verbs {
         "listen": "receive", "status": "show", "info": "show", "stat": "show", "inspect": "show", "pipe": "relay",
         "forward": "relay", "poke": "write", "peek": "read", "dump": "read", "acquire": "wait", "down": "wait",
         "take": "wait",
-        "release": "post", "up": "post", "give": "post", "flock": "lock", "bridge": "relay", "demo": "tour",
+        "release": "post", "up": "post", "give": "post", "flock": "lock", "bridge": "relay", "demo": "tour", "kill": "signal",
         "completion": "completions",
     ]
 

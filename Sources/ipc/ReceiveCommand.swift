@@ -16,12 +16,17 @@ struct ReceiveCommand: ParsableCommand {
             --json prints one object a line: schema, size, time (seconds since 1970),
             text or base64, and where they apply type, priority, sender {pid, uid, gid}.
 
+            signal:USR1 takes signals sent to the command itself, which says on standard
+            error when it is ready and under which number; each is a line such as
+            "SIGRTMIN+3 42 from 812", with --json also signal, name, code, value.
+
             Examples:
               ipc receive mq:/orders
               ipc receive sysv-msg:0x2a --type-up-to 10 --follow --json
               ipc receive unix:/run/app.sock --listen > upload
               ipc receive unix:/run/app.sock --listen --fds -- sh -c 'cat <&3'
               ipc receive file:/var/log/syslog --follow
+              ipc receive signal:SIGRTMIN+3 --count 2 --timeout 1m
             """,
         aliases: ["recv"])
 
@@ -74,10 +79,17 @@ struct ReceiveCommand: ParsableCommand {
             throw ValidationError(
                 "--fds takes one message; it does not go with --json, --lines, --peek, --count, --follow")
         }
+        if address.kind == .signal && (peek || lines) {
+            throw ValidationError("--peek and --lines are for data; a signal is one line by itself")
+        }
         if peek && follow { throw ValidationError("--peek and --follow exclude each other") }
     }
 
     func run() throws {
+        if address.kind == .signal {
+            return try SignalReceiving.run(
+                address, count: follow ? nil : count ?? 1, json: json, until: wait.deadline)
+        }
         if listen || follow { Cleaning.onSignals() }
         let plan = SourcePlan(
             follow: follow, listen: listen, wantsDescriptors: fds, deadline: wait.deadline, noWait: wait.noWait)

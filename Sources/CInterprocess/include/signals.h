@@ -126,9 +126,9 @@ static inline void cip_set_forwarding(int thread, int secret) {
 }
 static inline int cip_forwarding_lost(void) { return cip_forwarding()[2]; }
 /// The code as it was before a thread passed the signal on.
-static inline int cip_info_code(const siginfo_t *info) {
-    int forwarded = info->si_errno != 0 && info->si_errno == cip_forwarding()[1] && info->si_code <= -CIP_CODE_SHIFT + 0x1000;
-    return forwarded ? -info->si_code - CIP_CODE_SHIFT : info->si_code;
+static inline int cip_original_code(int code, int error) {
+    int forwarded = error != 0 && error == cip_forwarding()[1] && code <= -CIP_CODE_SHIFT + 0x1000;
+    return forwarded ? -code - CIP_CODE_SHIFT : code;
 }
 
 /// 0 default, 1 ignored, 2 somebody's handler, 3 the forwarding handler, 4 the mask handler.

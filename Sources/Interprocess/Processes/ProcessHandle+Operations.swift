@@ -21,6 +21,15 @@ extension ProcessHandle {
         ) { () throws(IPCError) in try core.takeEnd() }
     }
 
+    /// Blocks the thread until the process has ended; a child is not reaped by it.
+    ///
+    /// - Returns: false if the deadline came first.
+    ///
+    /// The corresponding C function is `poll(2)`.
+    public func ended(until deadline: Deadline = .never, retryOnInterrupt: Bool = true) throws(IPCError) -> Bool {
+        try core.descriptor.wait(for: .readable, until: deadline, retryOnInterrupt: retryOnInterrupt)
+    }
+
     /// How the process ended; nil while it runs.
     ///
     /// The corresponding C function is `waitid(2)` with `WNOHANG`.

@@ -141,8 +141,13 @@ final class ProcessCore: Sendable {
     }
 
     private func endSeenFromOutside() throws(IPCError) -> ProcessExit? {
-        if let found = sysEndOfReaped(descriptor.rawValue) { return ProcessExit(found) }
-        return ProcessExit(processID: processID, reason: ZombieStatus.reason(of: processID, descriptor.rawValue))
+        if let found = sysEndOfReaped(descriptor.rawValue, process: processID) { return ProcessExit(found) }
+        if let reason = ZombieStatus.reason(of: processID, descriptor.rawValue) {
+            return ProcessExit(processID: processID, reason: reason)
+        }
+        // It may have been reaped between the two questions.
+        return sysEndOfReaped(descriptor.rawValue, process: processID).map { ProcessExit($0) }
+            ?? ProcessExit(processID: processID)
     }
 }
 
@@ -158,9 +163,7 @@ enum ZombieStatus {
             let status = Int32(fields[49].prefix { $0 != "\n" })
         else { return nil }
         // Only if it was not reaped meanwhile was this its line and not that of another with its number.
-        guard (try? sysSignalProcess(descriptor, 0)) != nil else {
-            return sysEndOfReaped(descriptor).flatMap { ProcessExit($0).reason }
-        }
+        guard (try? sysSignalProcess(descriptor, 0)) != nil else { return nil }
         // The kernel shows 0 to whoever may not know.
         if status == 0 && !mayKnow(processID) { return nil }
         return ProcessExit(ChildEnd(process: processID, waitStatus: status)).reason

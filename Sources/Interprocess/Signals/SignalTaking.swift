@@ -7,7 +7,7 @@ import SystemPackage
 ///
 /// A signal that is sent to the process goes to any thread that does not block it. So every thread is made to block it
 /// (``SignalBlocking``), and for threads that open their masks again there is the forwarding handler.
-/// This thread alone waits in sigwaitinfo(2) for what is pending for the process, and for what the
+/// This thread alone reads, from a signalfd, what is pending for the process, and for what the
 /// handler has passed on to it.
 final class SignalTaking: Sendable {
     static let shared = SignalTaking()
@@ -141,16 +141,23 @@ final class SignalTaking: Sendable {
 
     private func startThread() throws(IPCError) {
         if state.withLock({ $0.thread != nil }) { return }
+        let carrier = state.withLock { $0.carrier }
+        let descriptor: OwnedDescriptor
+        do throws(Errno) { descriptor = OwnedDescriptor(adopting: try sysSignalDescriptor(carrier.bit)) } catch {
+            throw IPCError(error, "signalfd", "signals")
+        }
         let gate = ThreadGate()
+        // It is read for the rest of the process's life.
+        let number = descriptor.release()
         do throws(Errno) {
             try sysStartThread(named: "ipc-signals") {
-                sysForwardSignals(
-                    toThread: sysThreadID(), secret: Int32.random(in: 1...Int32.max))
+                sysForwardSignals(toThread: sysThreadID(), secret: Int32.random(in: 1...Int32.max))
                 self.state.withLock { $0.thread = sysThreadID() }
                 gate.open()
-                self.run()
+                self.run(number)
             }
         } catch {
+            _ = OwnedDescriptor(adopting: number)
             throw IPCError(error, "pthread_create", "signals")
         }
         _ = gate.pass()
@@ -175,7 +182,8 @@ final class SignalTaking: Sendable {
         }
     }
 
-    private func run() {
+    private func run(_ descriptor: CInt) {
+        var asked: UInt64 = 0
         while true {
             let wanted = state.withLock { state in
                 var wanted: UInt64 = 0
@@ -184,7 +192,8 @@ final class SignalTaking: Sendable {
                 for inbox in state.inboxes where inbox.isFull { wanted &= ~inbox.signals.bits }
                 return wanted | state.carrier.bit
             }
-            guard let raw = try? sysTakeSignal(wanted) else { continue }
+            if wanted != asked, (try? sysSignalDescriptor(wanted, replacing: descriptor)) != nil { asked = wanted }
+            guard let raw = try? sysTakeSignal(descriptor) else { continue }
             state.withLock { state in
                 if raw.signal == state.carrier.number { return }
                 let news = ReceivedSignal(raw)
