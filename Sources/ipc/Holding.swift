@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Interprocess
+import InterprocessSyscalls
 import SystemPackage
 
 /// Something is held while a command runs.
@@ -10,6 +11,7 @@ enum Holding {
     ///
     /// - Parameter take: returns what gives back.
     static func run(_ command: [String], _ take: () throws -> () throws -> Void) throws -> Never {
+        fillStandardDescriptors()
         let give: () throws -> Void
         do { give = try take() } catch { throw neverStarted(error) }
         let status: Int32
@@ -22,6 +24,16 @@ enum Holding {
             Output.note("\(Failure.describe(error)) (when it was given back)")
         }
         Cleaning.exit(status)
+    }
+
+    /// Who was started with a standard descriptor closed would get what is held under its number, and COMMAND would inherit it.
+    private static func fillStandardDescriptors() {
+        let flags = FileDescriptor.AccessMode.readWrite.rawValue
+        while let descriptor = try? sysOpen("/dev/null", flags: flags) {
+            if descriptor <= 2 { continue }
+            try? sysClose(descriptor)
+            return
+        }
     }
 
     static func neverStarted(_ error: any Error) -> any Error {
@@ -38,6 +50,7 @@ enum Holding {
     /// What is added to the exit code of a command line that could not even be understood.
     static func addition(_ arguments: [String]) -> Int32 {
         guard let verb = arguments.first, verb == "lock" || verb == "wait" else { return 0 }
-        return arguments.contains("--") ? 100 : 0
+        guard let end = arguments.firstIndex(of: "--") else { return 0 }
+        return end < arguments.count - 1 ? 100 : 0
     }
 }

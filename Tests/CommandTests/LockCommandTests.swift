@@ -73,6 +73,15 @@ import Testing
         try ipc("lock", "file:\(path)", "--no-wait", "--", "true")
     }
 
+    @Test func aClosedStandardInputIsNotTheLockedFile() throws {
+        let path = scratch.path()
+        let command = Checkout.command.string
+        let outcome = try Peer.shell(
+            "printf secret > '\(path)'; '\(command)' lock file:\(path) -- cat <&-; echo $?"
+        ).finish()
+        #expect(outcome.text == "0\n")
+    }
+
     @Test func whoWaitsIsShownAndGetsIt() throws {
         let path = scratch.path()
         let holder = try start("lock", "file:\(path)", "--", "sh", "-c", "echo held; read x")
@@ -95,6 +104,7 @@ import Testing
         try ipc("lock", "file:\(path)/x", "--", "true", expecting: 101)
         try ipc("lock", "file:\(scratch.path())/x/y", "--", "true", expecting: 103)
         try ipc("lock", "file:\(path)", expecting: 64)
+        try ipc("lock", "file:\(path)", "--", expecting: 64)
         try ipc("lock", "mq:/x", "--", "true", expecting: 164)
         try ipc("lock", "file:\(path)", "--range", "9-3", "--", "true", expecting: 164)
         try ipc("lock", "file:\(path)", "--timeout", "1x", "--", "true", expecting: 164)
