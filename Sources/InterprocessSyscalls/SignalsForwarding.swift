@@ -37,8 +37,10 @@ package func sysSetSignalHandling(_ signal: CInt, _ handling: SignalHandling) th
     _ = try invoke("sigaction") { cip_set_handling(signal, kind) }
 }
 
-/// To which thread of this process the forwarding handler passes signals, and the secret that they bear.
-package func sysForwardSignals(toThread thread: Int32, secret: Int32) { cip_set_forwarding(thread, secret) }
+/// To which thread of this process the forwarding handler passes signals, the secret that they bear, and as what.
+package func sysForwardSignals(toThread thread: Int32, secret: Int32, carrier: CInt) {
+    cip_set_forwarding(thread, secret, carrier)
+}
 
 /// How many signals the handler could not pass on, because RLIMIT_SIGPENDING was reached at that moment.
 package func sysSignalsLost() -> Int { Int(cip_forwarding_lost()) }
@@ -48,16 +50,21 @@ package func sysAskForMask(_ thread: pid_t, carrier: CInt, _ bits: UInt64, block
     _ = try invoke("rt_tgsigqueueinfo") { cip_ask_for_mask(thread, carrier, bits, block ? 1 : 0) }
 }
 
-/// read(2) of the thread that takes signals, from a signalfd that waits: what was passed on bears the code that it had.
-package func sysTakeSignal(_ descriptor: CInt) throws(Errno) -> SignalInformation {
+/// read(2) of the thread that takes signals, from a signalfd that waits: what was passed on is as it was sent.
+package func sysTakeSignal(_ descriptor: CInt) throws(Errno) -> (signal: SignalInformation, wasPassedOn: Bool) {
     var raw = signalfd_siginfo()
     _ = try invoke("read", retryOnInterrupt: false) {
         // SAFETY: the kernel writes whole structures of this size only.
         unsafe withUnsafeMutableBytes(of: &raw) { unsafe read(descriptor, $0.baseAddress, $0.count) }
     }
-    let code = cip_original_code(raw.ssi_code, raw.ssi_errno)
-    // What was passed on looks like a queued signal to the kernel; in siginfo_t a child's status lies where the value does.
-    if code != raw.ssi_code { raw.ssi_status = raw.ssi_int }
-    raw.ssi_code = code
-    return SignalInformation(raw)
+    var code: CInt = 0
+    // SAFETY: a local.
+    let number = unsafe cip_passed_on(raw.ssi_code, raw.ssi_errno, &code)
+    if number != 0 {
+        raw.ssi_signo = UInt32(number)
+        raw.ssi_code = code
+        // It looks like a queued signal to the kernel; in siginfo_t a child's status lies where the value does.
+        raw.ssi_status = raw.ssi_int
+    }
+    return (SignalInformation(raw), number != 0)
 }

@@ -97,16 +97,17 @@ static inline int cip_ask_for_mask(pid_t thread, int carrier, uint64_t bits, int
 }
 
 // A thread that opens its mask again and again (the main thread of a program with an asynchronous main does) gets the
-// signal all the same. The handler passes it on to the thread that takes signals, as it is, and does nothing else. The
-// kernel lets a thread send only codes below zero to another, so the code travels shifted; a secret in si_errno, which is
-// otherwise zero, tells such a signal from what others send.
+// signal all the same. The handler passes it on to the thread that takes signals and does nothing else: as the carrier, whose queue
+// keeps the order. The kernel lets a thread send only codes below zero to another, so number and code travel in one that is;
+// a secret in si_errno, which is otherwise zero, tells such a signal from what others send.
 //
 // A function of a header exists once in every object that uses it, and so does its state: all of this is used by
 // SignalsForwarding.swift alone.
-#define CIP_CODE_SHIFT 0x11000
-/// The taking thread, the secret, how many signals could not be passed on.
+#define CIP_PASSED_ON 0x01000000
+#define CIP_CODE_ZERO 0x1000
+/// The taking thread, the secret, how many signals could not be passed on, the carrier.
 static inline _Atomic(int) *cip_forwarding(void) {
-    static _Atomic(int) state[3];
+    static _Atomic(int) state[4];
     return state;
 }
 static inline void cip_forward_handler(int signal, siginfo_t *info, void *context) {
@@ -116,19 +117,22 @@ static inline void cip_forward_handler(int signal, siginfo_t *info, void *contex
     siginfo_t copy;
     memcpy(&copy, info, sizeof copy);
     copy.si_errno = state[1];
-    copy.si_code = -(CIP_CODE_SHIFT + info->si_code);
-    if (syscall(SYS_rt_tgsigqueueinfo, getpid(), state[0], signal, &copy) != 0) state[2]++;
+    copy.si_code = -(CIP_PASSED_ON + (signal << 16) + CIP_CODE_ZERO + info->si_code);
+    if (syscall(SYS_rt_tgsigqueueinfo, getpid(), state[0], state[3], &copy) != 0) state[2]++;
     errno = error;
 }
-static inline void cip_set_forwarding(int thread, int secret) {
+static inline void cip_set_forwarding(int thread, int secret, int carrier) {
     cip_forwarding()[1] = secret;
+    cip_forwarding()[3] = carrier;
     cip_forwarding()[0] = thread;
 }
 static inline int cip_forwarding_lost(void) { return cip_forwarding()[2]; }
-/// The code as it was before a thread passed the signal on.
-static inline int cip_original_code(int code, int error) {
-    int forwarded = error != 0 && error == cip_forwarding()[1] && code <= -CIP_CODE_SHIFT + 0x1000;
-    return forwarded ? -code - CIP_CODE_SHIFT : code;
+/// Number and code as they were before a thread passed the signal on; 0 if none did.
+static inline int cip_passed_on(int code, int error, int *original) {
+    int packed = -code - CIP_PASSED_ON;
+    if (error == 0 || error != cip_forwarding()[1] || packed < 0) return 0;
+    *original = (packed & 0xffff) - CIP_CODE_ZERO;
+    return packed >> 16;
 }
 
 /// 0 default, 1 ignored, 2 somebody's handler, 3 the forwarding handler, 4 the mask handler.

@@ -86,6 +86,12 @@ enum SignalBlocking {
         }
     }
 
+    /// Whether a thread is in sigsuspend(2).
+    static func isSuspended(_ thread: Int32) -> Bool {
+        let call = (try? sysProcFile(FilePath("/proc/self/task/\(thread)/syscall"))) ?? ""
+        return call.hasPrefix("\(sysSuspendNumber) ")
+    }
+
     /// All threads of the process that still run.
     static func masks() throws(IPCError) -> [ThreadMask] {
         let threads: [Int32]
@@ -101,9 +107,8 @@ enum SignalBlocking {
                 if line.hasPrefix("SigBlk:\t") { blocked = UInt64(line.dropFirst(8), radix: 16) ?? 0 }
             }
             if ended { return nil }
-            let call = (try? sysProcFile(FilePath("/proc/self/task/\(thread)/syscall"))) ?? ""
             return ThreadMask(
-                thread: thread, name: name, blocked: blocked, isSuspended: call.hasPrefix("\(sysSuspendNumber) "))
+                thread: thread, name: name, blocked: blocked, isSuspended: isSuspended(thread))
         }
     }
 }

@@ -18,6 +18,8 @@ final class SignalTaking: Sendable {
         var thread: Int32?
         var carrier = Signal(unchecked: Signal.realTimeNumbers.upperBound - 2)
         var isCarrierClaimed = false
+        /// The main thread gets all signals and passes them on.
+        var isPassedOn = false
         /// What each signal was before it was received, and which threads blocked it by themselves.
         var before: [Signal: (handling: SignalHandling, blockedIn: Set<Int32>)] = [:]
     }
@@ -25,6 +27,8 @@ final class SignalTaking: Sendable {
     private let state = Mutex(State())
     /// Receivers come and go one at a time: masks are the process's.
     private let changing = Mutex(())
+    /// Opened when a receiver has room again.
+    private let room = ThreadGate()
 
     func useCarrier(_ signal: Signal) throws(IPCError) {
         let isClaimed = state.withLock { state in
@@ -68,6 +72,7 @@ final class SignalTaking: Sendable {
                 give(back: done)
                 throw error
             }
+            noteMainThread()
             state.withLock { $0.inboxes.append(inbox) }
             wake()
         }
@@ -151,7 +156,9 @@ final class SignalTaking: Sendable {
         let number = descriptor.release()
         do throws(Errno) {
             try sysStartThread(named: "ipc-signals") {
-                sysForwardSignals(toThread: sysThreadID(), secret: Int32.random(in: 1...Int32.max))
+                sysForwardSignals(
+                    toThread: sysThreadID(), secret: Int32.random(in: 1...Int32.max),
+                    carrier: carrier.number)
                 self.state.withLock { $0.thread = sysThreadID() }
                 gate.open()
                 self.run(number)
@@ -166,6 +173,7 @@ final class SignalTaking: Sendable {
     /// Makes the thread look again at what it waits for. It blocks the carrier and takes it like any other signal.
     func wake() {
         let (thread, carrier) = state.withLock { ($0.thread, $0.carrier) }
+        room.open()
         guard let thread else { return }
         while true {
             do throws(Errno) {
@@ -185,20 +193,40 @@ final class SignalTaking: Sendable {
     private func run(_ descriptor: CInt) {
         var asked: UInt64 = 0
         while true {
-            let wanted = state.withLock { state in
-                var wanted: UInt64 = 0
-                for inbox in state.inboxes { wanted |= inbox.signals.bits }
-                // What any receiver has no room for waits in the kernel, for all of them.
-                for inbox in state.inboxes where inbox.isFull { wanted &= ~inbox.signals.bits }
-                return wanted | state.carrier.bit
+            guard let wanted = wantedNow() else {
+                _ = room.pass()
+                continue
             }
             if wanted != asked, (try? sysSignalDescriptor(wanted, replacing: descriptor)) != nil { asked = wanted }
-            guard let raw = try? sysTakeSignal(descriptor) else { continue }
+            guard let (raw, wasPassedOn) = try? sysTakeSignal(descriptor) else { continue }
+            if wasPassedOn { noteMainThread() }
             state.withLock { state in
                 if raw.signal == state.carrier.number { return }
                 let news = ReceivedSignal(raw)
                 for inbox in state.inboxes where inbox.signals.contains(news.signal) { inbox.put(news) }
             }
         }
+    }
+
+    /// What to read now; nil to wait until there is room.
+    private func wantedNow() -> UInt64? {
+        state.withLock { state in
+            let isFull = state.inboxes.contains { $0.isFull }
+            // All comes by the main thread then, in one queue.
+            if state.isPassedOn { return isFull ? nil : state.carrier.bit }
+            var wanted: UInt64 = 0
+            for inbox in state.inboxes { wanted |= inbox.signals.bits }
+            // What any receiver has no room for waits in the kernel, for all of them.
+            for inbox in state.inboxes where inbox.isFull { wanted &= ~inbox.signals.bits }
+            return wanted | state.carrier.bit
+        }
+    }
+
+    /// Looks whether the main thread waits in sigsuspend(2), where Dispatch leaves it for good: then signals come by its handler only.
+    /// To read them directly as well would let one overtake another that the handler has in its hands.
+    func noteMainThread() {
+        if state.withLock({ $0.isPassedOn }) { return }
+        guard SignalBlocking.isSuspended(sysProcessID()) else { return }
+        state.withLock { $0.isPassedOn = true }
     }
 }

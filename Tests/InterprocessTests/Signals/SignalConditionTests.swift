@@ -161,7 +161,7 @@ private let table = ConditionTable("signal", sending + taking)
         defer { withExtendedLifetime(scratch) {} }
         let (source, program) = (scratch.path("receiver.c"), scratch.path("receiver"))
         try Checkout.write(Self.receiverInC, to: source)
-        #expect(try Peer(["gcc", "-o", program.string, source.string]).wait() == .exited(0))
+        #expect(try Peer(["gcc", "-x", "c", "-o", program.string, source.string]).wait() == .exited(0))
         let peer = try Peer([program.string])
         try peer.expect("ready \(peer.processID)")
         let process = try ProcessHandle(processID: peer.processID)
