@@ -36,10 +36,13 @@ var examples: [String] = [
     "pipes-duplicate-stream",
     "pipes-reply-fifo",
     "processes-debugger",
+    "processes-child-event",
+    "processes-supervised",
     "semaphores-producer-consumer",
     "semaphores-starvation",
     "shared-memory-picture",
     "shared-memory-sealed",
+    "signals-carry-values",
     "sockets-echo",
     "sockets-pass-descriptor",
 ]

@@ -39,8 +39,10 @@ package struct SignalInformation: Sendable, Hashable {
 
 // MARK: Masks
 
-/// Signals as bits, signal 1 the lowest: the form in which the kernel has them.
-package func sysSignalBit(_ signal: Int32) -> UInt64 { 1 << UInt64(signal - 1) }
+/// Signals as bits, signal 1 the lowest: the form in which the kernel has them. No bit for what is no signal.
+package func sysSignalBit(_ signal: Int32) -> UInt64 {
+    signal >= 1 && signal <= 64 ? 1 << UInt64(signal - 1) : 0
+}
 
 /// pthread_sigmask(3): blocks these in the calling thread; returns the mask before.
 @discardableResult

@@ -31,7 +31,7 @@ import SystemPackage
 /// If a process dies: what it has sent stays.
 ///
 /// Limits: a receiver holds ``capacity`` signals; while it is full the rest stays in the kernel, and senders of real-time signals get
-/// EAGAIN when RLIMIT_SIGPENDING signals wait for the user's processes. Standard signals are flags: one that has not been taken out of
+/// EAGAIN when RLIMIT_SIGPENDING signals wait for the user's processes; other receivers of the process may have to wait with it. Standard signals are flags: one that has not been taken out of
 /// the kernel swallows the next. A signal sent to one particular thread (`pthread_kill`, `raise`) is that thread's:
 /// ``SignalSet/wait(until:retryOnInterrupt:)``.
 ///
@@ -123,8 +123,9 @@ final class SignalInbox: Sendable {
 
     func put(_ signal: ReceivedSignal) {
         waiting.withLock { $0.append(signal) }
-        // It cannot overflow, and nothing else can go wrong with a descriptor that is ours.
-        try? sysEventCounterAdd(bell.rawValue, 1)
+        // It cannot overflow, and nothing else goes wrong with a descriptor that is ours; a bell that is not rung is a wait
+        // that never ends.
+        while (try? sysEventCounterAdd(bell.rawValue, 1)) == nil {}
     }
 
     /// One that is there, and whether the inbox was full until now.

@@ -96,10 +96,10 @@ final class SignalTaking: Sendable {
 
     private func begin(_ signal: Signal) throws(IPCError) {
         do throws(Errno) {
-            let before = try sysSignalHandling(signal.number)
-            guard before == .standard || before == .ignored else {
-                throw Errno.resourceBusy
-            }
+            var before = try sysSignalHandling(signal.number)
+            // Ours from an earlier time, when giving it back failed.
+            if before == .forwarding { before = .standard }
+            guard before == .standard || before == .ignored else { throw Errno.resourceBusy }
             state.withLock { $0.before[signal] = (before, []) }
             try sysSetSignalHandling(signal.number, .forwarding)
         } catch {
@@ -197,7 +197,11 @@ final class SignalTaking: Sendable {
                 _ = room.pass()
                 continue
             }
-            if wanted != asked, (try? sysSignalDescriptor(wanted, replacing: descriptor)) != nil { asked = wanted }
+            if wanted != asked {
+                // There is nobody to tell, and nothing to wait for without it.
+                guard (try? sysSignalDescriptor(wanted, replacing: descriptor)) != nil else { continue }
+                asked = wanted
+            }
             guard let (raw, wasPassedOn) = try? sysTakeSignal(descriptor) else { continue }
             if wasPassedOn { noteMainThread() }
             state.withLock { state in
