@@ -101,7 +101,8 @@ enum Verbs {
         "listen": "receive", "status": "show", "info": "show", "stat": "show", "inspect": "show", "pipe": "relay",
         "forward": "relay", "poke": "write", "peek": "read", "dump": "read", "acquire": "wait", "down": "wait",
         "take": "wait",
-        "release": "post", "up": "post", "give": "post", "flock": "lock", "bridge": "relay", "demo": "tour", "kill": "signal",
+        "release": "post", "up": "post", "give": "post", "flock": "lock", "bridge": "relay", "demo": "tour",
+        "kill": "signal",
         "completion": "completions",
     ]
 
