@@ -67,7 +67,10 @@ private func isIntact(_ mutex: UnsafeMutableRawPointer, _ kind: Int32) -> Bool {
     unsafe mutex.load(fromByteOffset: cip_mutex_kind_offset(), as: Int32.self) == kind
 }
 
-/// pthread_mutex_lock(3). Not interrupted by signals.
+/// pthread_mutex_lock(3), but for one who waits looking up every 100 ms. Not interrupted by signals.
+///
+/// A wake-up can be lost: a waiter is woken and killed before it takes the mutex, and somebody else takes it in between without
+/// the mark that others wait. The kernel finds an owner and does nothing, the owner finds no mark and wakes nobody.
 ///
 /// - Parameter kind: what ``sysMutexKind(_:)`` said; another one is refused, because it would lead glibc elsewhere.
 ///
@@ -79,7 +82,23 @@ package func sysMutexLock(_ mutex: UnsafeMutableRawPointer, kind: Int32) -> Robu
     #endif
     // SAFETY: the caller promises it.
     guard unsafe isIntact(mutex, kind) else { return RobustHold(result: RobustHold.corrupted) }
-    return unsafe hold(mutex, pthread_mutex_lock(mutex.assumingMemoryBound(to: pthread_mutex_t.self)))
+    let result = unsafe pthread_mutex_trylock(mutex.assumingMemoryBound(to: pthread_mutex_t.self))
+    if result == EBUSY { return unsafe waitLookingUp(mutex, kind, .max) }
+    if result == ENOTRECOVERABLE { unsafe letGo(mutex) }
+    return unsafe hold(mutex, result)
+}
+
+@inline(never)
+private func waitLookingUp(_ mutex: UnsafeMutableRawPointer, _ kind: Int32, _ deadline: UInt64) -> RobustHold {
+    while true {
+        // SAFETY: as for who calls; the time is a local.
+        guard unsafe isIntact(mutex, kind) else { return RobustHold(result: RobustHold.corrupted) }
+        let next = min(deadline, sysMonotonicNanoseconds() &+ 100_000_000)
+        var time = timespecOf(nanoseconds: next)
+        let result = unsafe pthread_mutex_clocklock(
+            mutex.assumingMemoryBound(to: pthread_mutex_t.self), CLOCK_MONOTONIC, &time)
+        if result != ETIMEDOUT || next >= deadline { return unsafe hold(mutex, result) }
+    }
 }
 
 /// pthread_mutex_trylock(3).
@@ -108,7 +127,7 @@ private func letGo(_ mutex: UnsafeMutableRawPointer) {
     _ = try? unsafe sysFutexWake(UnsafeRawPointer(mutex), count: .max, shared: true)
 }
 
-/// pthread_mutex_clocklock(3) by CLOCK_MONOTONIC.
+/// pthread_mutex_clocklock(3) by CLOCK_MONOTONIC, looking up every 100 ms as well.
 ///
 /// - Safety: as ``sysMutexLock(_:kind:)``.
 @unsafe
@@ -118,11 +137,8 @@ package func sysMutexLock(
     #if DEBUG
         if let injected = Faults.next("pthread_mutex_clocklock") { return RobustHold(result: injected.rawValue) }
     #endif
-    // SAFETY: the caller promises the mutex; the time is a local.
-    guard unsafe isIntact(mutex, kind) else { return RobustHold(result: RobustHold.corrupted) }
-    var time = timespecOf(nanoseconds: deadline)
-    return unsafe hold(
-        mutex, pthread_mutex_clocklock(mutex.assumingMemoryBound(to: pthread_mutex_t.self), CLOCK_MONOTONIC, &time))
+    // SAFETY: the caller promises the mutex.
+    return unsafe waitLookingUp(mutex, kind, deadline)
 }
 
 /// pthread_mutex_timedlock(3) with a time as it is, for tests of what is refused.
