@@ -106,7 +106,9 @@ package enum FaultPlan {
             "dup", "fcntl", "pidfd_open", "inotify_init1", "timerfd_create":
             .tooManyOpenFiles
         case "mmap", "mremap", "shmat", "mlock": .noMemory
-        case "write", "writev", "msgget", "shmget", "fallocate", "linkat", "epoll_ctl", "mkdirat", "mknodat", "mkfifoat": .noSpace
+        case "write", "writev", "msgget", "shmget", "fallocate", "linkat", "epoll_ctl", "mkdirat", "mknodat",
+            "mkfifoat":
+            .noSpace
         case "connect": .connectionRefused
         case "bind": .addressInUse
         case "sendmsg", "sendto", "send": .noBufferSpace

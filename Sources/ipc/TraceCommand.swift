@@ -61,7 +61,8 @@ struct TraceCommand: ParsableCommand {
         if let output {
             do {
                 file = try FileDescriptor.open(
-                    FilePath(output), .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: .ownerReadWrite)
+                    FilePath(output), .writeOnly, options: [.create, .truncate, .closeOnExec],
+                    permissions: .ownerReadWrite)
             } catch let errno as Errno { throw Failure(errno, output) }
         }
         let session = TraceSession(json: json, summary: summary, output: file?.rawValue)

@@ -62,9 +62,13 @@ struct Options {
                 measurements.append(measurement)
             }
         }
-        let semaphores = SemaphoreBenchmarks.workloads().filter { only == nil || only == "semaphores" || $0.name == only }
+        let semaphores = SemaphoreBenchmarks.workloads().filter {
+            only == nil || only == "semaphores" || $0.name == only
+        }
         if !semaphores.isEmpty {
-            print("\nSemaphores: an operation (half of taking and giving back), or a wake-up (half of waking and being woken)")
+            print(
+                "\nSemaphores: an operation (half of taking and giving back), or a wake-up (half of waking and being woken)"
+            )
             print(Report.heading)
         }
         for workload in semaphores {

@@ -79,10 +79,10 @@ extension FileLock {
 
     // MARK: With a body
 
+    // A closure that does not suspend fits the asynchronous form too, which is meant wherever one may suspend.
     /// Runs `body` with the lock held, and releases it.
     ///
     /// - Throws: ``IPCError`` as ``lock(_:_:until:)``, and then `body` has not run; what `body` throws.
-    // A closure that does not suspend fits the asynchronous form too, which is meant wherever one may suspend.
     @_disfavoredOverload
     public func withLock<Result: ~Copyable>(
         _ strength: Strength = .exclusive, _ range: ByteRange = .whole, until deadline: Deadline = .never,

@@ -68,12 +68,15 @@ public struct ResourceUsage: Sendable, Hashable {
     public var maxResidentBytes: UInt64
     /// Page faults without reading, and with.
     public var minorFaults: UInt64
+    /// Page faults that had to read from a device.
     public var majorFaults: UInt64
     /// Blocks of 512 bytes read from and written to storage.
     public var blocksRead: UInt64
+    /// Blocks written to a device.
     public var blocksWritten: UInt64
     /// How often it gave up the processor, and how often it was taken from it.
     public var voluntarySwitches: UInt64
+    /// How often another was given the processor.
     public var involuntarySwitches: UInt64
 
     init(_ raw: ProcessUsage) {

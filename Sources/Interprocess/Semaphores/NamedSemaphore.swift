@@ -28,6 +28,7 @@ public struct NamedSemaphore: ~Copyable, POSIXSemaphore {
     public let name: ObjectName
     /// Whether this handle made the semaphore, rather than find it.
     public let wasCreated: Bool
+    /// What the verbs work on.
     public let core: SemaphoreCore
 
     let descriptor: OwnedDescriptor

@@ -59,6 +59,7 @@ extension POSIXSemaphore where Self: ~Copyable {
         try core.waiting.post()
     }
 
+    // A body that does not suspend fits the asynchronous form too, which is meant wherever one may suspend.
     /// Runs `body` with a permit, and gives it back however the body ends.
     ///
     /// - Parameters:
@@ -67,7 +68,6 @@ extension POSIXSemaphore where Self: ~Copyable {
     /// - Throws: what the body throws; as ``wait(until:retryOnInterrupt:)``, and then the body was not run; as ``post()``.
     ///
     /// If a process dies: a process that is killed within the body does not give the permit back.
-    // A body that does not suspend fits the asynchronous form too, which is meant wherever one may suspend.
     @_disfavoredOverload
     public func withPermit<Result: ~Copyable>(
         until deadline: Deadline = .never, _ body: () throws -> Result

@@ -15,6 +15,7 @@ import SystemPackage
 ///
 /// The corresponding C function is `sem_init(3)`.
 public struct PrivateSemaphore: ~Copyable, POSIXSemaphore {
+    /// What the verbs work on.
     public let core: SemaphoreCore
     private let heap: SemaphoreHeap
 

@@ -22,6 +22,7 @@ import SystemPackage
 ///
 /// The corresponding C function is `sem_init(3)` with `pshared`.
 public struct SharedSemaphore: ~Copyable, POSIXSemaphore {
+    /// What the verbs work on.
     public let core: SemaphoreCore
     /// The memory that the semaphore lies in.
     public let region: MappedRegion

@@ -87,6 +87,7 @@ extension SystemVSemaphoreSet {
         try core.perform([.waitForZero(number)], until: deadline, retryOnInterrupt: retryOnInterrupt)
     }
 
+    // A body that does not suspend fits the asynchronous form too, which is meant wherever one may suspend.
     /// Runs `body` with a permit of one semaphore, and gives it back however the body ends.
     ///
     /// - Parameters:
@@ -98,7 +99,6 @@ extension SystemVSemaphoreSet {
     /// - Throws: what the body throws; as ``wait(_:by:undo:until:retryOnInterrupt:)``, and then the body was not run.
     ///
     /// If a process dies: with undo its permits come back; whoever has the next must reckon with what the dead had begun.
-    // A body that does not suspend fits the asynchronous form too, which is meant wherever one may suspend.
     @_disfavoredOverload
     public func withPermit<Result: ~Copyable>(
         _ number: Int = 0, by amount: Int = 1, undo: Bool = true, until deadline: Deadline = .never,

@@ -18,6 +18,7 @@ public protocol MappableObject: ~Copyable, Sendable {
 }
 
 extension MappableObject where Self: ~Copyable {
+    /// The size of its pages in bytes.
     public var pageSizeBytes: Int { InterprocessSyscalls.pageSizeBytes }
 
     /// The descriptor in the vocabulary of swift-system; borrowed, never to be closed. Sockets pass it on.

@@ -19,7 +19,9 @@ extension SealedMemory {
     ///
     /// The corresponding constants are `F_SEAL_SHRINK` and so on, see `fcntl(2)`.
     public struct Seals: OptionSet, Sendable, Hashable {
+        /// The bits.
         public let rawValue: UInt32
+        /// A set of these bits.
         public init(rawValue: UInt32) { self.rawValue = rawValue }
 
         /// No further seals (F_SEAL_SEAL).

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// swift-format-ignore-file: AllPublicDeclarationsHaveDocumentation
 public import Synchronization
 
 /// An integer that can be read, written and changed in one piece, in place, in memory that processes share.

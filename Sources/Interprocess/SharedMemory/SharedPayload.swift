@@ -40,9 +40,13 @@ extension InlineArray: SharedPayload where Element: SharedPayload {}
 public struct SharedLayout: Sendable, Hashable, CustomStringConvertible {
     /// The type's name without its module, so that two programs may declare it each for itself.
     public let typeName: String
+    /// How many bytes a value has.
     public let sizeBytes: Int
+    /// From one value of an array to the next.
     public let strideBytes: Int
+    /// What its address is a multiple of.
     public let alignmentBytes: Int
+    /// ``SharedPayload/sharedVersion``.
     public let version: UInt32
 
     /// The layout of `type` in this program.

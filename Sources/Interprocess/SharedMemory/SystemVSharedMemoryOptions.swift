@@ -21,7 +21,9 @@ extension SystemVSharedMemory {
 
     /// What else a segment that is created is asked for.
     public struct Options: OptionSet, Sendable, Hashable {
+        /// The bits.
         public let rawValue: UInt32
+        /// A set of these bits.
         public init(rawValue: UInt32) { self.rawValue = rawValue }
         /// Nothing.
         public init() { rawValue = 0 }

@@ -27,26 +27,36 @@ public struct SignalSet: Sendable, Hashable, SetAlgebra, ExpressibleByArrayLiter
     /// Its members, lowest number first.
     public var signals: [Signal] { (1...64).compactMap { Signal(number: $0) }.filter(contains) }
 
+    /// Whether `member` is one of them.
     public func contains(_ member: Signal) -> Bool { bits & member.bit != 0 }
+    /// Those of both.
     public func union(_ other: SignalSet) -> SignalSet { SignalSet(bits: bits | other.bits) }
+    /// Those that are in both.
     public func intersection(_ other: SignalSet) -> SignalSet { SignalSet(bits: bits & other.bits) }
+    /// Those that are in one of them only.
     public func symmetricDifference(_ other: SignalSet) -> SignalSet { SignalSet(bits: bits ^ other.bits) }
+    /// Adds those of `other`.
     public mutating func formUnion(_ other: SignalSet) { bits |= other.bits }
+    /// Keeps those that are in `other`.
     public mutating func formIntersection(_ other: SignalSet) { bits &= other.bits }
+    /// Keeps those that are in one of them only.
     public mutating func formSymmetricDifference(_ other: SignalSet) { bits ^= other.bits }
 
+    /// Adds a signal.
     @discardableResult
     public mutating func insert(_ signal: Signal) -> (inserted: Bool, memberAfterInsert: Signal) {
         let isNew = !contains(signal)
         bits |= signal.bit
         return (isNew, signal)
     }
+    /// Takes a signal out.
     @discardableResult
     public mutating func remove(_ signal: Signal) -> Signal? {
         let wasThere = contains(signal)
         bits &= ~signal.bit
         return wasThere ? signal : nil
     }
+    /// Adds a signal.
     @discardableResult
     public mutating func update(with signal: Signal) -> Signal? { insert(signal).inserted ? nil : signal }
 }
