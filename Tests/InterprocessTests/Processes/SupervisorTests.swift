@@ -84,14 +84,16 @@ import Testing
     @Test func aDeafWorkerAndItsChildrenAreEnded() async throws {
         var options = Self.options(1)
         options.grace = .milliseconds(20)
-        let pipe = try TestSyscalls.pipe()
-        defer { for number in [pipe.reading, pipe.writing] { TestSyscalls.close(number) } }
-        let pool = Supervisor(options) { _ in
+        let pipe = try PipePair()
+        let reader = pipe.reader
+        let writer = pipe.writer
+        let pool = Supervisor(options) { [number = writer.rawValue] _ in
             var command = ProcessCommand.shell("trap '' TERM; sleep 600 & echo $!; while :; do sleep 0.01; done")
-            command.descriptors[1] = .number(pipe.writing)
+            command.descriptors[1] = .number(number)
             return command
         }
-        let line = String(decoding: try TestSyscalls.read(pipe.reading), as: UTF8.self)
+        let line = String(decoding: try await reader.read(until: .after(.seconds(60))) ?? [], as: UTF8.self)
+        try writer.close()
         let grandchild = try ProcessHandle(processID: try #require(Int32(line.dropLast())))
         await pool.drain()
         let ended = try await grandchild.ended(until: .after(.seconds(20)))
