@@ -7,12 +7,13 @@ import SystemPackage
 struct TraceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "trace", abstract: "Show how a process talks to others: its IPC system calls, decoded.",
-        usage: "ipc trace pid:N [options]\n       ipc trace [options] -- COMMAND …",
+        usage: "ipc trace pid:N [options]\nipc trace [options] -- COMMAND …",
         discussion: """
             Pipes, sockets, queues, semaphores, shared memory, shared futexes, event
             counters, locks and signals of a process, all its threads, and the
             children that it makes: which object, how many bytes, how long it
-            waited. Ordinary files are left out.
+            waited. Ordinary files are left out, unless they are locked, or mapped
+            shared so as to write to them.
 
             pid:N follows a running process until it ends or Ctrl-C, which lets it
             run on. COMMAND is started and followed to its end, and its exit status
@@ -89,7 +90,8 @@ struct TraceCommand: ParsableCommand {
         sysBlockTerminationSignals()
         var options = ProcessControl.Options(
             systemCalls: true, followsChildren: follow, ifControllerDies: .kill)
-        options.filteredCalls = sysInterprocessCalls.keys.sorted()
+        // Children inherit the filter; one that nobody follows would have these calls refused.
+        if follow { options.filteredCalls = sysInterprocessCalls.keys.sorted() }
         let control: ProcessControl
         do {
             control = try ProcessControl.spawn(
