@@ -135,6 +135,8 @@ struct TraceDecoder {
         open.record.object =
             flags & 0x20 != 0
             ? "anonymous shared memory" : objects.descriptor(number, of: open.record.process, files: true)
+        // Files that are mapped to be read alone are fonts, caches and locale tables, in `list` as well.
+        if open.arguments[2] & 2 == 0, open.record.object?.hasPrefix("file:") == true { return false }
         open.record.detail = "\(open.arguments[1]) bytes"
         open.isCertain = open.record.object != nil
         return open.isCertain
