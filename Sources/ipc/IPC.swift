@@ -55,7 +55,8 @@ struct IPC: ParsableCommand {
               shm:/frames            POSIX shared memory; sysv-shm:0x2a
               sem:/gate              POSIX semaphore; sysv-sem:0x2a is a set
               file:/tmp/ledger       ordinary file: appended to, followed, locked
-              pid:812                a process
+              pid:812                a process: seen, traced, sent signals
+              signal:USR1            signals that the command itself is sent
 
             To try it, in two terminals:
               ipc receive unix:@hello --listen
@@ -63,7 +64,7 @@ struct IPC: ParsableCommand {
 
             Exit codes: 0 done, 1 failed, 2 partial view, 3 no such object, 4 would
             block or timed out, 5 permission denied, 6 exists already, 7 the other side
-            is gone, 64 usage.
+            is gone, 64 usage; 100 more where a COMMAND was to be run and never started.
             """,
         version: "0.1.0",
         groupedSubcommands: [
@@ -108,6 +109,7 @@ enum Verbs {
 
     /// Why the first word cannot be a verb; nil if it can.
     static func objection(to arguments: [String]) -> Failure? {
+        if arguments.first == "help", arguments.count > 1 { return objection(to: Array(arguments.dropFirst())) }
         guard let word = arguments.first, !word.hasPrefix("-"), !built.contains(word)
         else { return nil }
         if planned.contains(word) {

@@ -9,8 +9,8 @@ struct ListCommand: ParsableCommand {
         discussion: """
             Without KIND: everything that has a name, and listening sockets.
             Connections, processes, and pipes, memory and event counters without a name
-            come with --all, or when their kind is asked for. Ends with 2, and says why, if not all of the host could
-            be seen.
+            come with --all, or when their kind is asked for. Ends with 2, and says why,
+            if not all of the host could be seen.
 
             Examples:
               ipc list

@@ -108,6 +108,6 @@ final class FileHold {
 
     private func holders() -> String {
         let holders = ((try? lock.holders()) ?? []).map { "\($0)" }
-        return holders.isEmpty ? "another process holds a lock" : "held by " + holders.joined(separator: ", ")
+        return holders.isEmpty ? "another process holds a lock" : "held " + holders.joined(separator: ", ")
     }
 }

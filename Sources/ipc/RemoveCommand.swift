@@ -8,13 +8,12 @@ struct RemoveCommand: ParsableCommand {
         commandName: "remove", abstract: "Remove objects: fifos, socket paths, queues, memory, semaphores, files.",
         discussion: """
             Who waits on a System V queue or semaphore is told (EIDRM); who has a fifo, or
-            a POSIX queue, memory or semaphore open may go on with it. All addresses are tried; the exit code is that
-            of the first that failed.
+            a POSIX queue, memory or semaphore open may go on with it. All addresses are
+            tried; the exit code is that of the first that failed.
 
             --orphaned removes only what nobody seems to use any more: queues and
             semaphores whose users are gone, memory that nobody has, socket paths that
-            nobody is bound to. Look first with
-            --dry-run.
+            nobody is bound to. Look first with --dry-run.
 
             Examples:
               ipc remove mq:/orders
@@ -66,7 +65,10 @@ struct RemoveCommand: ParsableCommand {
         let reasons = Dictionary(orphans.map { ($0.object.address, $0) }, uniquingKeysWith: { first, _ in first })
         try Each.of(orphans.map(\.object.address)) { address in
             if !dryRun { try Objects.remove(address) }
-            let age = reasons[address]?.ageSeconds.map { ", untouched for " + Cell.span(Double($0)) } ?? ""
+            let age =
+                reasons[address]?.ageSeconds.map {
+                    $0 < 1 ? ", touched just now" : ", untouched for " + Cell.span(Double($0))
+                } ?? ""
             Output.line("\(address)".printable + "  " + Colour.dim((reasons[address]?.reason ?? "") + age))
         }
         // What may be in use by somebody who cannot be seen is left alone, and that is said.

@@ -27,7 +27,9 @@ struct SignalCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("Which signal.", valueName: "signal"), transform: Read.signal)
     var signal: Signal
 
-    @Option(help: ArgumentHelp("What travels with it, −2147483648 to 2147483647.", valueName: "n"))
+    @Option(
+        parsing: .unconditional,  // -1 is a value, not an option
+        help: ArgumentHelp("What travels with it, −2147483648 to 2147483647.", valueName: "n"))
     var value: Int32?
 
     @Option(

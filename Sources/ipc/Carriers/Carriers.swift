@@ -51,7 +51,12 @@ enum Carriers {
         if case .key(.private) = address.name {
             return .unfit(address, "private makes a new queue: ipc create \(address) prints its id= address")
         }
-        return .unfit(address, "to \(verb) a \(address.kind.title) is not built yet")
+        switch address.kind {
+        case .sem, .sysvSem: return .unfit(address, "a semaphore carries no data; its verbs are wait and post")
+        case .shm, .sysvShm: return .unfit(address, "memory carries no messages; its verbs are read and write")
+        case .pid, .signal: return .unfit(address, "signals are sent so: ipc signal pid:812 USR1")
+        default: return .unfit(address, "to \(verb) a \(address.kind.title) is not built yet")
+        }
     }
 }
 

@@ -65,6 +65,8 @@ extension Objects {
     static func reworded(_ error: IPCError) -> IPCError {
         var error = error
         switch error.code {
+        case .notFound where error.subject.contains(":id="):
+            error.hint = "ids are given by the kernel; ipc list shows them"
         case .notFound: error.hint = "make it with: ipc create \(error.subject)"
         case .alreadyExists: error.hint = "without --exclusive it would be opened as it is"
         default: break

@@ -68,6 +68,8 @@ struct Failure: Error, CustomStringConvertible {
     private static func hint(of error: IPCError) -> String {
         guard error.hint.contains(".openOrCreate") || error.hint.contains(".createExclusive") else { return error.hint }
         switch error.code {
+        case .notFound where error.subject.contains(":id="):
+            return "ids are given by the kernel; ipc list shows them"
         case .notFound: return "make it with: ipc create \(error.subject)"
         case .alreadyExists: return "without --exclusive it would be opened as it is"
         default: return error.hint
