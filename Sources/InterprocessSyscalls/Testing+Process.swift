@@ -13,12 +13,13 @@ extension TestSyscalls {
     }
 
     package enum Resource: Sendable {
-        case descriptors, messageQueueBytes, processes
+        case descriptors, messageQueueBytes, pendingSignals, processes
 
         var number: CInt {
             switch self {
             case .descriptors: cip_resource_descriptors()
             case .messageQueueBytes: cip_resource_message_queues()
+            case .pendingSignals: ResourceLimits.pendingSignals
             case .processes: cip_resource_processes()
             }
         }
@@ -31,6 +32,15 @@ extension TestSyscalls {
         guard unsafe cip_getrlimit(resource.number, &limit) == 0,
             cip_setrlimit(resource.number, rlim_t(soft), limit.rlim_max) == 0
         else { throw Errno(rawValue: cip_errno()) }
+    }
+
+    /// Keeps the main thread out of sigsuspend(2), where an asynchronous main leaves it: in a handler of SIGPWR that takes long.
+    package static func occupyMainThread() throws(Errno) {
+        // The handler makes one system call again and again and touches nothing.
+        _ = signal(SIGPWR) { _ in
+            for _ in 0..<6000 { usleep(10_000) }
+        }
+        try sysSignalThread(getpid(), getpid(), SIGPWR)
     }
 
     /// umask(2); returns the one before.

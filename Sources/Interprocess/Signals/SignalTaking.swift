@@ -16,6 +16,9 @@ final class SignalTaking: Sendable {
         var inboxes: [SignalInbox] = []
         /// The thread, once it runs.
         var thread: Int32?
+        /// What it reads, and the signals that this was last told to take.
+        var descriptor: CInt = -1
+        var asked: UInt64 = 0
         var carrier = Signal(unchecked: Signal.realTimeNumbers.upperBound - 2)
         var isCarrierClaimed = false
         /// The main thread gets all signals and passes them on.
@@ -159,7 +162,10 @@ final class SignalTaking: Sendable {
                 sysForwardSignals(
                     toThread: sysThreadID(), secret: Int32.random(in: 1...Int32.max),
                     carrier: carrier.number)
-                self.state.withLock { $0.thread = sysThreadID() }
+                self.state.withLock { state in
+                    state.thread = sysThreadID()
+                    state.descriptor = number
+                }
                 gate.open()
                 self.run(number)
             }
@@ -180,7 +186,9 @@ final class SignalTaking: Sendable {
                 try sysSignalThread(sysProcessID(), thread, carrier.number)
                 return
             } catch  where error == .resourceTemporarilyUnavailable {
-                // One is pending already, or will be taken soon.
+                // The user's queue is full (RLIMIT_SIGPENDING), perhaps of the very signals that the thread has left in the kernel.
+                // A signalfd that is told of other signals wakes its readers without one.
+                state.withLock { _ = Self.tellWanted(&$0) }
                 return
             } catch  where error == .noSuchProcess {
                 return
@@ -191,16 +199,10 @@ final class SignalTaking: Sendable {
     }
 
     private func run(_ descriptor: CInt) {
-        var asked: UInt64 = 0
         while true {
-            guard let wanted = wantedNow() else {
+            guard state.withLock({ Self.tellWanted(&$0) }) else {
                 _ = room.pass()
                 continue
-            }
-            if wanted != asked {
-                // There is nobody to tell, and nothing to wait for without it.
-                guard (try? sysSignalDescriptor(wanted, replacing: descriptor)) != nil else { continue }
-                asked = wanted
             }
             guard let (raw, wasPassedOn) = try? sysTakeSignal(descriptor) else { continue }
             if wasPassedOn { noteMainThread() }
@@ -212,18 +214,26 @@ final class SignalTaking: Sendable {
         }
     }
 
-    /// What to read now; nil to wait until there is room.
-    private func wantedNow() -> UInt64? {
-        state.withLock { state in
-            let isFull = state.inboxes.contains { $0.isFull }
-            // All comes by the main thread then, in one queue.
-            if state.isPassedOn { return isFull ? nil : state.carrier.bit }
-            var wanted: UInt64 = 0
-            for inbox in state.inboxes { wanted |= inbox.signals.bits }
-            // What any receiver has no room for waits in the kernel, for all of them.
-            for inbox in state.inboxes where inbox.isFull { wanted &= ~inbox.signals.bits }
-            return wanted | state.carrier.bit
+    /// Tells the descriptor what to take now; false to wait until there is room. Under the lock, so that the last to tell knew best.
+    private static func tellWanted(_ state: inout State) -> Bool {
+        guard let wanted = wantedNow(state) else { return false }
+        // It fails for a descriptor that is none only: there is nobody to tell, and nothing to wait for without it.
+        if wanted != state.asked, (try? sysSignalDescriptor(wanted, replacing: state.descriptor)) != nil {
+            state.asked = wanted
         }
+        return true
+    }
+
+    /// What to read now; nil to wait until there is room.
+    private static func wantedNow(_ state: State) -> UInt64? {
+        let isFull = state.inboxes.contains { $0.isFull }
+        // All comes by the main thread then, in one queue.
+        if state.isPassedOn { return isFull ? nil : state.carrier.bit }
+        var wanted: UInt64 = 0
+        for inbox in state.inboxes { wanted |= inbox.signals.bits }
+        // What any receiver has no room for waits in the kernel, for all of them.
+        for inbox in state.inboxes where inbox.isFull { wanted &= ~inbox.signals.bits }
+        return wanted | state.carrier.bit
     }
 
     /// Looks whether the main thread waits in sigsuspend(2), where Dispatch leaves it for good: then signals come by its handler only.

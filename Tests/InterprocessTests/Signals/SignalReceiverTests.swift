@@ -53,9 +53,31 @@ private let queueFromPython = """
             #expect(SignalReceiver.lostCount == 0)
         }
     }
+
+    /// The queue of the user is full, and so nothing can be queued to tell the thread that there is room.
+    @Test func aReceiverThatHasRoomAgainNeedsNoRoomInTheKernel() async {
+        await #expect(processExitsWith: .success) { try Self.takeWithAFullQueue() }
+    }
+
+    private static func takeWithAFullQueue() throws {
+        try TestSyscalls.occupyMainThread()
+        waitUntil { !SignalReceiverLifeTests.isSuspended(sysProcessID()) }
+        let signals = try SignalReceiver([.user1], capacity: 1)
+        try Signal.user1.sendToThisProcess()
+        // Until the thread has taken the first and looks no more for another.
+        TestSyscalls.sleep(nanoseconds: 200_000_000)
+        try Signal.user1.sendToThisProcess()
+        try TestSyscalls.setLimit(.pendingSignals, 0)
+        for _ in 0..<2 { #expect(try signals.receive(until: .after(.seconds(5))).signal == .user1) }
+    }
 }
 
 @Suite(.bounded()) struct SignalReceiverLifeTests {
+    static func isSuspended(_ thread: Int32) -> Bool {
+        let call = (try? Checkout.text(of: FilePath("/proc/self/task/\(thread)/syscall"))) ?? ""
+        return call.hasPrefix("\(sysSuspendNumber) ")
+    }
+
     /// The threads that do not block a signal, but for those that open their masks in sigsuspend(2).
     static func openThreads(_ bit: UInt64) throws -> [String] {
         try TestSyscalls.entries(of: "/proc/self/task").filter { thread in
