@@ -52,6 +52,17 @@ static inline struct cip_guardian_tracee *cip_guardian_find(struct cip_guardian 
     return own->tracees + own->count++;
 }
 
+/// Of a process that executes a program one thread is left, under the number of the process. Nothing is heard any more of the
+/// number that it had before: who waited for that would wait for ever.
+static inline void cip_guardian_executed(struct cip_guardian *own, struct cip_guardian_tracee *tracee) {
+    unsigned long former = 0;
+    tracee->is_exiting = 0;
+    if (cip_ptrace_buffer(CIP_PTRACE_GETEVENTMSG, tracee->thread, 0, &former) < 0) return;
+    if ((pid_t)former == tracee->thread) return;
+    struct cip_guardian_tracee *gone = cip_guardian_find(own, (pid_t)former, 0);
+    if (gone) *gone = own->tracees[--own->count];
+}
+
 static inline void cip_guardian_saw(struct cip_guardian *own, pid_t thread, int status) {
     struct cip_guardian_tracee *tracee = cip_guardian_find(own, thread, !(WIFEXITED(status) || WIFSIGNALED(status)));
     if (!tracee) return;
@@ -63,6 +74,7 @@ static inline void cip_guardian_saw(struct cip_guardian *own, pid_t thread, int 
     tracee->is_stopped = 1;
     if (status >> 16 == 2) tracee->is_in_vfork = 1;
     if (status >> 16 == 4 || status >> 16 == 5) tracee->is_in_vfork = 0;
+    if (status >> 16 == 4) cip_guardian_executed(own, tracee);
     if (status >> 16 == 6) tracee->is_exiting = 1;
 }
 

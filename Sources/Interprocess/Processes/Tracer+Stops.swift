@@ -219,7 +219,7 @@ extension Tracer {
         }
         forget(process)
         process.space = AddressSpace(of: process.id)
-        (thread.call, thread.isInVfork, thread.held) = (nil, false, [])
+        (thread.call, thread.isInVfork, thread.isExiting, thread.held) = (nil, false, false, [])
         if !process.isFollowed { return }
         try attempt(thread) { () throws(Errno) in try calls.setOptions(thread.id, flags(process.space)) }
         tell(thread, .executed(formerThread: Int32(truncatingIfNeeded: message ?? UInt(thread.id))))

@@ -73,6 +73,14 @@ final class ControlledProgram: Sendable {
             return 0;
         }
         void *sleeper(void *argument) { while (1) pause(); }
+        void *executor(void *argument) {
+            char text[4096], *word; int traced = 0;
+            while (!traced) {
+                FILE *status = fopen("/proc/self/status", "r"); size_t n = fread(text, 1, sizeof text - 1, status); fclose(status);
+                text[n] = 0; traced = (word = strstr(text, "TracerPid:")) && atoi(word + 10); usleep(20000);
+            }
+            execl(argument, argument, "loop", NULL); return 0;
+        }
         void ready(void) { write(1, "ready\\n", 6); }
         void await(void) { char byte; while (read(0, &byte, 1) < 0 && errno == EINTR) {} }
 
@@ -105,6 +113,7 @@ final class ControlledProgram: Sendable {
             }
             if (!strcmp(what, "sleepers")) { pthread_t t; for (int i = 0; i < number; i++) pthread_create(&t, 0, sleeper, 0); ready(); await(); return 8; }
             if (!strcmp(what, "churn")) { for (long i = 0; i < number; i++) { pthread_t t; pthread_create(&t, 0, hammer, (void *)3); pthread_join(t, 0); pid_t c = fork(); if (!c) _exit(0); waitpid(c, 0, 0); } return 0; }
+            if (!strcmp(what, "threadexec")) { pthread_t t; pthread_create(&t, 0, executor, words[0]); ready(); while (1) pause(); }
             if (!strcmp(what, "leader")) { pthread_t t; pthread_create(&t, 0, sleeper, 0); ready(); pthread_exit(0); }
             if (!strcmp(what, "traceme")) { long r = ptrace(PTRACE_TRACEME, 0, 0, 0); return r == 0 ? 0 : errno; }
             if (!strcmp(what, "stopself")) { raise(SIGSTOP); puts("on"); return 0; }

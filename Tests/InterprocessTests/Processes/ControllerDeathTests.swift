@@ -32,6 +32,11 @@ import Testing
         if !stopped { control.answerEvents { _ in .goOn } }
         while let event = try control.tryNextEvent() { try control.resume(event) }
         if stopped { _ = try control.nextEvent() }
+        if address == 0 {
+            while let event = try? control.nextEvent(until: .after(.nanoseconds(Int64(nanoseconds)))) {
+                try control.resume(event)
+            }
+        }
         TestSyscalls.sleep(nanoseconds: nanoseconds)
         try sysSignalProcess(try sysOpenProcess(sysProcessID()), 9)
         TestSyscalls.sleep(nanoseconds: 10_000_000_000)
@@ -65,6 +70,19 @@ import Testing
             #expect(try ProcessMemory(of: peer.processID).read(at: tick, count: 1) != [0xcc])
             try expectItRunsOn(peer)
         }
+    }
+
+    /// The thread that executes takes the number of the process; nothing is ever heard of its own again.
+    @Test func aGuardianLetsAProcessGoThatAnotherThreadHasReplaced() async throws {
+        let peer = try startPeer("threadexec")
+        try peer.expect("ready")
+        try TestSyscalls.startThread("undertaker") { _ = try? peer.wait(.seconds(60)) }
+        await controllerDies(peer.processID, at: 0, .guardian, after: 1_000_000_000)
+        try peer.expect("ready")
+        let deadline = Deadline.after(.seconds(20))
+        while TracerOf.process(peer.processID) != 0, !deadline.hasPassed { TestSyscalls.sleep(nanoseconds: 1_000_000) }
+        #expect(TracerOf.process(peer.processID) == 0)
+        try sysKill(peer.processID, 9)
     }
 
     @Test func aGuardianDoesAllThatAControllerDoes() throws {
