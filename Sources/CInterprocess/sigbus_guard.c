@@ -24,6 +24,8 @@ static void cip_guard_pass_on(int signal, siginfo_t *info, void *context) {
         cip_guard_previous.sa_sigaction(signal, info, context);
     } else if (cip_guard_previous.sa_handler != SIG_DFL && cip_guard_previous.sa_handler != SIG_IGN) {
         cip_guard_previous.sa_handler(signal);
+    } else if (cip_guard_previous.sa_handler == SIG_IGN && info->si_code <= 0) {
+        // Sent by somebody, and ignored before: only a fault cannot be.
     } else {
         // Back to the default: the instruction is executed again, or the signal sent, and ends the process as it would have.
         struct sigaction standard;
