@@ -36,7 +36,8 @@ extension HostReader {
 
     func semaphoreSet(_ address: Address) throws(IPCError) -> (InspectedObject, [MissingPart]) {
         let sets = SystemVSemaphores(table, accounts, findsWaiters: true)
-        return (sets.object(try row(address, sets.rows, id: \.id, key: \.key)), sets.missing)
+        let row = try row(address, sets.rows, id: \.id, key: \.key)
+        return (sets.object(row), sets.missing(of: [row]))
     }
 
     /// The row of a table of System V objects.

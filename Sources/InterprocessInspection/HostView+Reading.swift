@@ -112,7 +112,7 @@ struct HostReader {
         if kinds.contains(.sysvSem) {
             let sets = SystemVSemaphores(table, accounts, findsWaiters: options.findsHolders)
             view.objects += sets.rows.map { sets.object($0) }
-            view.missing += sets.missing
+            view.missing += sets.missing(of: sets.rows)
         }
         if kinds.contains(.file), options.findsHolders { view.objects += files.objects(scan, mappings) }
     }

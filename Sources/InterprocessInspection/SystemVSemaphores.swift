@@ -72,6 +72,22 @@ struct SystemVSemaphores {
         ]
     }
 
+    /// What is missing of these sets: as a whole, and the values that may not be read.
+    func missing(of rows: [SystemVSemaphoreRow]) -> [MissingPart] {
+        let denied = rows.filter { row in
+            do throws(Errno) {
+                _ = try sysInspectSemaphoreValues(row.id, count: row.count)
+                return false
+            } catch { return error == .permissionDenied }
+        }
+        guard let first = denied.first else { return missing }
+        let what =
+            denied.count == 1
+            ? "the values of \(Address(systemV: .sysvSem, .id(first.id)))"
+            : "the values of \(denied.count) System V semaphore sets"
+        return missing + [MissingPart(what: what, remedy: "read permission", kinds: [.sysvSem])]
+    }
+
     func object(_ row: SystemVSemaphoreRow) -> InspectedObject {
         let key: SystemVKey = row.key == 0 ? .private : .number(row.key)
         let values = try? sysInspectSemaphoreValues(row.id, count: row.count)

@@ -36,9 +36,23 @@ struct ShowCommand: ParsableCommand {
         } else {
             Output.write(Array(text(object).utf8))
         }
+        var isPartial = false
+        if Self.lacksValues(object) {
+            Output.note("not seen: what \(object.address) stands at (needs read permission)")
+            isPartial = true
+        }
         if !object.holdersAreComplete, !Self.hasNoHolders.contains(object.kind) {
             Output.note("not seen: who else may have \(object.address) open (needs CAP_SYS_PTRACE, or the same user)")
-            throw Failure("", exitCode: 2)
+            isPartial = true
+        }
+        if isPartial { throw Failure("", exitCode: 2) }
+    }
+
+    private static func lacksValues(_ object: InspectedObject) -> Bool {
+        switch object.details {
+        case .semaphore(let details): details.value == nil
+        case .systemVSemaphores(let details): details.values == nil
+        default: false
         }
     }
 
