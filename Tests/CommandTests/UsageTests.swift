@@ -18,7 +18,7 @@ import Testing
         (["create", "sysv-shm:7"], "--size"), (["create", "sysv-sem:7", "--values", "1,b"], "1,0,8"),
         (["create", "sem:/x", "--value", "-1"], "0"), (["create", "sysv-sem:7", "--value", "40000"], "32767"),
         (["create", "memfd:[7]"], "shm:/name"), (["remove", "pid:1"], "signal"), (["chmod", "0600", "pid:1"], "mode"),
-        (["send", "shm:/x", "a"], "not built"),
+        (["send", "shm:/x", "a"], "read and write"),
         (["receive", "topic:a"], "not built"), (["create", "unix:/tmp/x"], "--listen"), (["send", "mq:x", "a"], "/x"),
         (["send", "mq:/x", "--type", "3", "a"], "sysv-msg"), (["send", "sysv-msg:1", "--priority", "3", "a"], "mq"),
         (["send", "mq:/x", "--no-wait", "--timeout", "1s", "a"], "exclude"),
