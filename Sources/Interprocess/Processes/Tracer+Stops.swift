@@ -73,6 +73,7 @@ extension Tracer {
             try? calls.resume(id, .run)
         } else {
             strangers[id] = status
+            adoptStrangers()
         }
     }
 

@@ -131,9 +131,10 @@ final class Tracer {
         adoptStrangers()
     }
 
-    /// A thread that lost its maker before it could be told of.
-    private func adoptStrangers() {
-        for (id, status) in strangers {
+    /// Threads that lost their maker before they could be told of. The end of the maker and the first stop of what it made come
+    /// in either order.
+    func adoptStrangers() {
+        for (id, status) in strangers where hasLostItsMaker(id) {
             let leader = TracePermission.status(id, "Tgid:") ?? id
             let process =
                 processes[leader] ?? newProcess(leader, AddressSpace(of: leader), isFollowed: options.followsChildren)
@@ -141,6 +142,13 @@ final class Tracer {
             let thread = add(id, to: process, .starting)
             try? handle(thread.id, status)
         }
+    }
+
+    private func hasLostItsMaker(_ id: Int32) -> Bool {
+        let leader = TracePermission.status(id, "Tgid:") ?? id
+        // A thread goes with its process: as long as that is there, its maker is.
+        if leader != id { return processes[leader] == nil }
+        return TracePermission.status(id, "PPid:").map { processes[$0] == nil } ?? true
     }
 
     func newProcess(_ id: Int32, _ space: AddressSpace, isFollowed: Bool) -> TracedProcess {
