@@ -59,7 +59,7 @@ import Testing
         }
         var found = [UInt8: Int]()
         for _ in 0..<20 {
-            let message = try #require(try await reader.receive(until: .after(.seconds(30))))
+            let message = try #require(try await reader.receive(until: .after(.seconds(200))))
             let first = try #require(message.bytes.first)
             #expect(message.bytes == [UInt8](repeating: first, count: 100_000))
             found[first, default: 0] += 1
@@ -99,7 +99,7 @@ import Testing
             }
         }
         for _ in 0..<15 {
-            let message = try #require(try await reader.receive(until: .after(.seconds(30))))
+            let message = try #require(try await reader.receive(until: .after(.seconds(200))))
             #expect(message.bytes == [UInt8](repeating: message.bytes[0], count: 100_000))
             #expect(message.bytes[0] != 0)
         }
