@@ -54,6 +54,7 @@ var tests: [String] = [
     "InterprocessTestKitTests",
     "InterprocessInspectionTests",
     "InterprocessStructuresTests",
+    "InterprocessMessagingTests",
     "CommandTests",
     "TidyTests",
 ]
@@ -77,7 +78,7 @@ let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swif
 let ipcTarget = Target.executableTarget(
     name: "ipc",
     dependencies: [
-        "Interprocess", "InterprocessInspection", "InterprocessSyscalls", arguments, system,
+        "Interprocess", "InterprocessMessaging", "InterprocessInspection", "InterprocessSyscalls", arguments, system,
         .product(name: "Histogram", package: "hdrhistogram-swift"),
     ],
     swiftSettings: settings)
@@ -86,6 +87,7 @@ let package = Package(
     name: "swift-interprocess",
     products: [
         .library(name: "Interprocess", targets: ["Interprocess"]),
+        .library(name: "InterprocessMessaging", targets: ["InterprocessMessaging"]),
         .library(name: "InterprocessInspection", targets: ["InterprocessInspection"]),
     ] + (withCommand ? [.executable(name: "ipc", targets: ["ipc"])] : []),
     dependencies: [
@@ -105,6 +107,10 @@ let package = Package(
             swiftSettings: settings),
         .target(name: "InterprocessStructures", swiftSettings: settings),
         .target(
+            name: "InterprocessMessaging",
+            dependencies: ["Interprocess", "InterprocessStructures", "InterprocessSyscalls", system],
+            swiftSettings: settings),
+        .target(
             name: "InterprocessInspection",
             dependencies: ["Interprocess", "InterprocessSyscalls", system],
             swiftSettings: settings),
@@ -116,7 +122,8 @@ let package = Package(
         + (withCommand ? [ipcTarget] : [])
         + examples.map {
             .executableTarget(
-                name: $0, dependencies: ["Interprocess", system], path: "Examples/\($0)", exclude: ["README.md"],
+                name: $0, dependencies: ["Interprocess", "InterprocessMessaging", system], path: "Examples/\($0)",
+                exclude: ["README.md"],
                 swiftSettings: settings)
         }
         + tests.map {
@@ -125,7 +132,9 @@ let package = Package(
                 dependencies: [
                     "Interprocess", "InterprocessSyscalls", "InterprocessInspection", "InterprocessTestKit", system,
                 ] + (withCommand ? ["ipc"] : [])
-                    + ($0 == "InterprocessStructuresTests" ? ["InterprocessStructures"] : []),
+                    + (["InterprocessStructuresTests", "InterprocessMessagingTests"].contains($0)
+                        ? ["InterprocessStructures"] : [])
+                    + ($0 == "InterprocessStructuresTests" ? [] : ["InterprocessMessaging"]),
                 sources: chosenFolders[$0].flatMap { $0.isEmpty ? nil : $0 },
                 // What the README shows is compiled as its readers would compile it.
                 swiftSettings: $0 == "DocumentationTests" ? [.swiftLanguageMode(.v6)] : testSettings)

@@ -27,11 +27,14 @@ enum Rules {
         // Algorithms over memory that is handed to them: no operating system.
         case "Sources/InterprocessStructures": allowed = ["Synchronization"]
         case "Sources/Interprocess": allowed.formUnion(["InterprocessSyscalls"])
+        case "Sources/InterprocessMessaging":
+            allowed.formUnion(["Interprocess", "InterprocessStructures", "InterprocessSyscalls"])
         case "Sources/InterprocessInspection": allowed.formUnion(["Interprocess", "InterprocessSyscalls"])
         case "Sources/InterprocessTestKit": allowed.formUnion(["Interprocess", "InterprocessSyscalls", "Testing"])
         case "Sources/ipc":
             allowed.formUnion([
-                "Interprocess", "InterprocessInspection", "InterprocessSyscalls", "ArgumentParser", "Histogram",
+                "Interprocess", "InterprocessMessaging", "InterprocessInspection", "InterprocessSyscalls",
+                "ArgumentParser", "Histogram",
             ])
         default:
             // Tests and examples may import what they like, Foundation excepted.
