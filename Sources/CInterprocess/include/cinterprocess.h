@@ -23,5 +23,6 @@
 #include "process_control_guardian.h"
 #include "terminal.h"
 #include "inspection.h"
+#include "messaging.h"
 
 #endif

@@ -3,9 +3,7 @@
 #define CINTERPROCESS_FOUNDATIONS_H
 
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE/// Swift hides fork(2), for good reasons; tests that kill a child at each of its steps need it.
-static inline pid_t cip_fork_for_test(void) { return fork(); }
-
+#define _GNU_SOURCE
 #endif
 // swift-system's C module sees fd_set without _GNU_SOURCE; two definitions that differ in a member's
 // name do not merge, so this one is spelled as there.
