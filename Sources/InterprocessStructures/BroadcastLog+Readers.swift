@@ -2,7 +2,7 @@
 
 extension BroadcastLog {
     /// The first reader from `index` on that sleeps and has not been rung for; -1: none. Its bell has been rung: what is
-    /// left is `FUTEX_WAKE`, or the datagram of a reader that awaits.
+    /// left is `FUTEX_WAKE`, or the datagram of a reader that awaits: its `sleepMode` says which.
     ///
     /// Called from 0 on after each commit, or once after a batch of them, and after ``end()``.
     @inlinable @inline(__always)
@@ -33,7 +33,19 @@ extension BroadcastLog {
     /// Forgets a reader that has left, died or been put out. Its page may be unmapped afterwards, its number goes to another.
     package mutating func remove(_ index: Int) { roster.withDesk { $0.remove(index) } }
 
+    /// The readers that were entered and neither put out nor removed since.
+    package func enteredReaders() -> [Int] {
+        roster.withDesk { desk in desk.slots.indices.filter { desk.slots[$0]?.standing == .entered } }
+    }
+
+    /// Why the reader at `index` holds what `.held(by:)` told: true for a lossless one, false for a pin; nil for nobody.
+    package func isLossless(_ index: Int) -> Bool? {
+        roster.withDesk { $0.slots.indices.contains(index) ? $0.slots[index]?.isLossless : nil }
+    }
+
     /// Whether the reader at `index` still holds what `.held(by:)` told; wait for it with a ``SleepingSide`` over
     /// `waits` and `spaceBell` of its page.
-    package func isEntered(_ index: Int) -> Bool { roster.withDesk { $0.slots[index]?.standing == .entered } }
+    package func isEntered(_ index: Int) -> Bool {
+        roster.withDesk { $0.slots.indices.contains(index) && $0.slots[index]?.standing == .entered }
+    }
 }

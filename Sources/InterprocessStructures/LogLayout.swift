@@ -156,8 +156,9 @@ extension LogLayout {
     }
 }
 
-/// Where a log begins: at 0, but for tests of what happens when numbers wrap around.
-package struct LogOrigin: Sendable {
+/// A position and the sequence number of the record there. A log begins at 0, but for tests of what happens when numbers wrap
+/// around.
+package struct LogOrigin: Sendable, Equatable {
     package let position: UInt64
     package let sequence: UInt64
     package static let zero = LogOrigin(position: 0, sequence: 0)

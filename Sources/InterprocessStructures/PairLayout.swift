@@ -9,10 +9,13 @@
 /// what it writes when it sleeps or wakes, at 1024 + 64 × stagger
 ///   0  sleeps     UInt64   a count, odd while the reader sleeps
 ///   8  spaceBell  UInt32   rung when the reader has made room
+///  16  sleepMode  UInt64   how it wants to be woken: a `WaitMode`, stored before `sleeps` becomes odd
+///  24  missed     UInt64   how many records a lossy reader has missed in all: a claim, for whoever asks how the log fares
 /// what the publisher writes, at 2048 + 64 × stagger
 ///   0  waits      UInt64   a count, odd while the publisher waits for room
 ///   8  evicted    UInt64   1 once the reader is put out
 ///  16  doorbell   UInt32   rung when there is something to read
+///  24  waitMode   UInt64   how it wants to be woken: a `WaitMode`, stored before `waits` becomes odd
 /// ```
 ///
 /// The publisher looks at `sleeps` after every commit: its line is not the one that the reader writes for every record.
@@ -33,10 +36,13 @@ package struct PairLayout: Sendable, Equatable {
     static let sleepLineOffset = 1024
     static let sleepsOffset = 0
     static let spaceBellOffset = 8
+    static let sleepModeOffset = 16
+    static let missedOffset = 24
     static let publisherLineOffset = 2048
     static let waitsOffset = 0
     static let evictedOffset = 8
     static let doorbellOffset = 16
+    static let waitModeOffset = 24
 
     @usableFromInline package let stagger: Int
 
@@ -60,9 +66,12 @@ package struct PairPage: Sendable {
     @usableFromInline package let pin: SharedWord
     @usableFromInline package let sleeps: SharedWord
     @usableFromInline package let spaceBell: SharedBell
+    @usableFromInline package let sleepMode: SharedWord
+    @usableFromInline package let missed: SharedWord
     @usableFromInline package let waits: SharedWord
     @usableFromInline package let evicted: SharedWord
     @usableFromInline package let doorbell: SharedBell
+    @usableFromInline package let waitMode: SharedWord
 
     /// - Safety: `PairLayout.regionBytes` bytes at `region` are mapped for writing, aligned to 64 bytes, while this is used.
     @unsafe
@@ -75,8 +84,11 @@ package struct PairPage: Sendable {
         unsafe pin = SharedWord(reader + PairLayout.pinOffset)
         unsafe sleeps = SharedWord(sleep + PairLayout.sleepsOffset)
         unsafe spaceBell = SharedBell(sleep + PairLayout.spaceBellOffset)
+        unsafe sleepMode = SharedWord(sleep + PairLayout.sleepModeOffset)
+        unsafe missed = SharedWord(sleep + PairLayout.missedOffset)
         unsafe waits = SharedWord(publisher + PairLayout.waitsOffset)
         unsafe evicted = SharedWord(publisher + PairLayout.evictedOffset)
         unsafe doorbell = SharedBell(publisher + PairLayout.doorbellOffset)
+        unsafe waitMode = SharedWord(publisher + PairLayout.waitModeOffset)
     }
 }

@@ -62,6 +62,8 @@ struct ReaderBells: @unchecked Sendable {
         if rung.loadRelaxed() == seen { return false }
         rung.storeRelaxed(seen)
         bell(index).ring()
+        // The mode that is read from now on is that of this sleep, or of a later one.
+        SharedFence.acquire()
         return true
     }
 

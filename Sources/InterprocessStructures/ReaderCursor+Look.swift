@@ -63,7 +63,10 @@ extension ReaderCursor {
             offset = place
             sequence = word &- 1
             released = floor
-            return missed == 0 ? nil : .lapped(missed: missed)
+            if missed == 0 { return nil }
+            self.missed &+= missed
+            missedWord.storeRelaxed(self.missed)
+            return .lapped(missed: missed)
         }
         // A publisher that runs away, or one that lies: the next look tries again.
         return .nothing

@@ -27,6 +27,7 @@ package struct ReaderCursor: ~Copyable, Sendable {
     @usableFromInline let releasedWord: SharedWord
     @usableFromInline let pinWord: SharedWord
     @usableFromInline let evictedWord: SharedWord
+    let missedWord: SharedWord
     @usableFromInline let isLossless: Bool
     @usableFromInline let isFenced: Bool
     /// Position of the next record.
@@ -38,6 +39,8 @@ package struct ReaderCursor: ~Copyable, Sendable {
     /// Position of the oldest record that is still used.
     @usableFromInline var released: UInt64
     @usableFromInline var isPinned = false
+    /// How many records were missed in all: what `missedWord` says.
+    var missed: UInt64 = 0
     /// The publisher that waits for room.
     @usableFromInline var room: RingingSide
 
@@ -67,6 +70,7 @@ package struct ReaderCursor: ~Copyable, Sendable {
         releasedWord = page.released
         pinWord = page.pin
         evictedWord = page.evicted
+        missedWord = page.missed
         self.isLossless = isLossless
         self.isFenced = isFenced
         self.position = position
@@ -78,6 +82,8 @@ package struct ReaderCursor: ~Copyable, Sendable {
 
     /// Sequence number of the next record; that of the one just taken is one less.
     package var nextSequence: UInt64 { sequence }
+    /// How many records this reader has missed since it was entered.
+    package var missedRecords: UInt64 { missed }
     /// Position of the next record.
     package var nextPosition: UInt64 { position }
 
@@ -203,7 +209,7 @@ extension ReaderCursor {
         return isIntact
     }
 
-    /// Whether the publisher sleeps until there is room: its bell has been rung, `FUTEX_WAKE` is left. After each
+    /// Whether the publisher sleeps until there is room: its bell has been rung, what its `waitMode` asks for is left. After each
     /// ``release(keepingPin:)``, and before this reader sleeps.
     @inlinable @inline(__always)
     package mutating func mustWakePublisher() -> Bool {

@@ -9,7 +9,7 @@ import Synchronization
 package final class ReaderRoster: Sendable {
     let bells: ReaderBells
     private let ring: RingMemory
-    private let layout: LogLayout
+    let layout: LogLayout
     private let desk: Mutex<ReaderDesk>
 
     init(_ ring: RingMemory, _ layout: LogLayout, maximumReaders: Int, isFenced: Bool, origin: LogOrigin) {
@@ -82,8 +82,10 @@ package final class ReaderRoster: Sendable {
         }
     }
 
-    /// Over at most `records` committed records.
-    private func walk(_ origin: LogOrigin, records: Int) -> (end: LogOrigin, count: Int) {
+    /// Over at most `records` committed records; `visit` is told of each that has its own length.
+    func walk(
+        _ origin: LogOrigin, records: Int, visit: (LogOrigin) -> Void = { _ in }
+    ) -> (end: LogOrigin, count: Int) {
         let place = Int(origin.position % UInt64(layout.capacity))
         if layout.isFixed { return walkFixed(origin, place, records: records) }
         var (position, sequence, index, count) = (origin.position, origin.sequence, place, 0)
@@ -94,6 +96,7 @@ package final class ReaderRoster: Sendable {
                     word, at: index, capacity: layout.capacity, payloadOffset: layout.payloadOffset,
                     largestPayload: layout.payloadBytes)
             else { preconditionFailure("the log's own memory was overwritten") }
+            visit(LogOrigin(position: position, sequence: sequence))
             position &+= UInt64(shape.recordBytes)
             index = (index + shape.recordBytes) % layout.capacity
             if !shape.isPadding { (sequence, count) = (sequence &+ 1, count + 1) }

@@ -1,5 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/// How a sleeper wants to be woken. What a word says that is neither is taken for ``futex``.
+@frozen @usableFromInline
+package enum WaitMode: UInt64, Sendable {
+    /// `FUTEX_WAKE` on the bell.
+    case futex = 0
+    /// A datagram on the pair's socket, where a thread must not block.
+    case datagram = 1
+
+    package init(_ word: SharedWord) { self = WaitMode(rawValue: word.loadRelaxed()) ?? .futex }
+}
+
 /// The sleeper's half of the sleep protocol.
 ///
 /// ```
@@ -17,12 +28,16 @@ package struct SleepingSide: ~Copyable, Sendable {
     @usableFromInline package let count: SharedWord
     /// Rung by the other side; this side loads, and rings it for itself.
     @usableFromInline package let bell: SharedBell
+    /// How this side wants to be woken; this side stores, the other loads.
+    @usableFromInline let mode: SharedWord?
     /// What is in `count`, unless the other side spoilt it.
     @usableFromInline var own: UInt64 = 0
 
-    package init(count: SharedWord, bell: SharedBell) {
+    /// - Parameter mode: without one, a `FUTEX_WAKE` is all that wakes.
+    package init(count: SharedWord, bell: SharedBell, mode: SharedWord? = nil) {
         self.count = count
         self.bell = bell
+        self.mode = mode
     }
 
     /// What to do after ``prepare(isFenced:)`` and before looking again.
@@ -38,11 +53,14 @@ package struct SleepingSide: ~Copyable, Sendable {
     /// Announces the sleep. Whatever is looked at from now on (after the process barrier where one is needed) is either seen
     /// or rung for.
     ///
-    /// - Parameter isFenced: whether the other side has a fence between its news and its look at the count.
-    package mutating func prepare(isFenced: Bool) -> Preparation {
+    /// - Parameters:
+    ///   - isFenced: whether the other side has a fence between its news and its look at the count.
+    ///   - waking: how this sleep is to be ended. Whoever sees the count odd sees this.
+    package mutating func prepare(isFenced: Bool, waking: WaitMode = .futex) -> Preparation {
         // A wait again at the same odd value would lose the next ring.
         leave()
         let expected = bell.read()
+        mode?.storeRelease(waking.rawValue)
         own &+= 1
         count.storeRelease(own)
         SharedFence.full()
@@ -73,8 +91,8 @@ package struct RingingSide: Sendable {
         self.bell = bell
     }
 
-    /// Whether to wake the sleeper (`FUTEX_WAKE` on the bell, which has been rung). Called after every piece of news; in the
-    /// fenced mode after ``SharedFence/full()``.
+    /// Whether to wake the sleeper: `FUTEX_WAKE` on the bell, which has been rung, or what its ``WaitMode`` asks for. Called
+    /// after every piece of news; in the fenced mode after ``SharedFence/full()``.
     @inlinable @inline(__always)
     package mutating func mustWake() -> Bool {
         let seen = count.loadAfterStores()
@@ -87,6 +105,8 @@ package struct RingingSide: Sendable {
         if seen == rung { return false }
         rung = seen
         bell.ring()
+        // The mode that is read from now on is that of this sleep, or of a later one.
+        SharedFence.acquire()
         return true
     }
 }

@@ -120,6 +120,8 @@ final class Scene {
     func remove(_ reader: Reader) { log.remove(reader.entry.index) }
     func nextEvicted() -> Int? { log.nextEvicted() }
     func isEntered(_ reader: Reader) -> Bool { log.isEntered(reader.entry.index) }
+    func enteredReaders() -> [Int] { log.enteredReaders() }
+    func isLossless(_ index: Int) -> Bool? { log.isLossless(index) }
     func nextSleeper(from index: Int = 0) -> Int { log.nextSleeper(from: index) }
 
     func padded(_ text: String) -> [UInt8] {

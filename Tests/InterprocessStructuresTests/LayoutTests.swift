@@ -79,13 +79,16 @@ import Testing
         for stagger in 0..<PairLayout.staggers {
             let page = GuardedMemory(PairLayout.regionBytes)
             let pair = PairPage(page.base, PairLayout(stagger: stagger)!)
-            for (index, word) in [pair.released, pair.pin, pair.sleeps, pair.waits, pair.evicted].enumerated() {
+            let words = [
+                pair.released, pair.pin, pair.sleeps, pair.sleepMode, pair.missed, pair.waits, pair.evicted,
+                pair.waitMode,
+            ]
+            for (index, word) in words.enumerated() {
                 word.storeRelaxed(UInt64(index) + 1)
             }
             pair.spaceBell.ring()
             pair.doorbell.ring()
-            let words = [pair.released, pair.pin, pair.sleeps, pair.waits, pair.evicted].map { $0.loadRelaxed() }
-            #expect(words == [1, 2, 3, 4, 5])
+            #expect(words.map { $0.loadRelaxed() } == Array(1...8))
             #expect(pair.spaceBell.read() == 1 && pair.doorbell.read() == 1)
         }
     }

@@ -103,6 +103,26 @@ import Testing
         #expect(sleeper.pair.sleeps.loadRelaxed() == 1)
     }
 
+    /// How a sleeper wants to be woken is said with each sleep, and nothing else is believed.
+    @Test func aSleepSaysHowItEnds() {
+        let pair = PairPage(GuardedMemory.kept().base, PairLayout(stagger: 3)!)
+        var side = SleepingSide(count: pair.sleeps, bell: pair.doorbell, mode: pair.sleepMode)
+        var ring = RingingSide(count: pair.sleeps, bell: pair.doorbell)
+        for waking in [WaitMode.datagram, .futex, .datagram] {
+            _ = side.prepare(isFenced: true, waking: waking)
+            let mustWake = ring.mustWake()
+            #expect(mustWake && WaitMode(pair.sleepMode) == waking)
+            side.leave()
+        }
+        pair.sleepMode.storeRelaxed(7)
+        #expect(WaitMode(pair.sleepMode) == .futex)
+        // Without the word, only a futex wakes.
+        var plain = SleepingSide(count: pair.waits, bell: pair.spaceBell)
+        _ = plain.prepare(isFenced: true)
+        #expect(pair.waitMode.loadRelaxed() == 0)
+        plain.leave()
+    }
+
     @Test func allReadersAreLookedAt() throws {
         let scene = Scene(LogLayout(fixedPayloadBytes: 8, recordCount: 8)!, maximumReaders: 20, isFenced: true)
         let readers = try (0..<16).map { try #require(scene.join(lossless: false, stagger: $0)) }
