@@ -27,5 +27,9 @@ let package = Package(
             name: "lock-benchmarks",
             dependencies: ["CLocks", .product(name: "Interprocess", package: "swift-interprocess")],
             swiftSettings: [.swiftLanguageMode(.v6)]),
+        // Benchmarks/compare: what its subjects share, and the limit with what the kernel offers. The peers that need
+        // packages are in Peers/ and built by the command.
+        .target(name: "CCompare"),
+        .executableTarget(name: "compare-c", dependencies: ["CCompare"]),
     ]
 )
