@@ -14,16 +14,15 @@
 enum { cip_fork_bits = 1 << 20, cip_fork_words = cip_fork_bits / 64 };
 static _Atomic uint64_t cip_fork_marks[cip_fork_words];
 static _Atomic int cip_fork_used;  // words that were ever written
-static uint64_t *cip_fork_page;
+static uint64_t *_Atomic cip_fork_page;
 static int cip_fork_tombstone = -1;
 static pthread_mutex_t cip_fork_lock = PTHREAD_MUTEX_INITIALIZER;
-static _Atomic int cip_fork_installed;
 
 // In the child, before fork returns there. A number is not set free but made to mean a socket without a peer: the objects
 // of the parent are in this memory too, and one of them that closes its number must not close somebody else's.
 static void cip_fork_child(void) {
     int saved = errno;
-    if (cip_fork_page) *(volatile uint64_t *)cip_fork_page = 0;
+    cip_fork_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     int used = atomic_load(&cip_fork_used);
     for (int word = 0; word < used; word++) {
         uint64_t marks = atomic_exchange(&cip_fork_marks[word], 0);
@@ -35,45 +34,57 @@ static void cip_fork_child(void) {
     errno = saved;
 }
 
-static int cip_fork_guard_make(void) {
-    long size = sysconf(_SC_PAGESIZE);
-    uint64_t *page = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED) return -1;
-    int tombstone = -1, error;
-    // The kernel wipes the page also where fork is called without glibc and no handler runs.
-    if (madvise(page, (size_t)size, MADV_WIPEONFORK) != 0) goto failed;
-    tombstone = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (tombstone < 0) goto failed;
+// The kernel wipes the page also where fork is called without glibc and no handler runs.
+static uint64_t *cip_fork_new_page(void) {
+    size_t size = (size_t)sysconf(_SC_PAGESIZE);
+    uint64_t *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) return NULL;
+    if (madvise(page, size, MADV_WIPEONFORK) != 0) {
+        int error = errno;
+        munmap(page, size);
+        errno = error;
+        return NULL;
+    }
     *page = 1;
-    cip_fork_page = page;
-    cip_fork_tombstone = tombstone;
-    error = pthread_atfork(NULL, NULL, cip_fork_child);
-    if (error == 0) return 0;
-    errno = error;
-    cip_fork_page = NULL;
-    cip_fork_tombstone = -1;
-failed:
-    error = errno;
-    if (tombstone >= 0) close(tombstone);
-    munmap(page, (size_t)size);
+    return page;
+}
+
+static int cip_fork_guard_handle(void) {
+    if (cip_fork_tombstone >= 0) return 0;
+    int tombstone = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (tombstone < 0) return -1;
+    int error = pthread_atfork(NULL, NULL, cip_fork_child);
+    if (error == 0) {
+        cip_fork_tombstone = tombstone;
+        return 0;
+    }
+    close(tombstone);
     errno = error;
     return -1;
 }
 
+static int cip_fork_guard_is_made(void) {
+    uint64_t *page = atomic_load(&cip_fork_page);
+    return page && *page;
+}
+
+// A child that begins anew gets a page of its own; that of its parent stays, wiped: handles of the parent's point at it.
 int cip_fork_guard_install(void) {
-    if (atomic_load(&cip_fork_installed)) return 0;
+    if (cip_fork_guard_is_made()) return 0;
     pthread_mutex_lock(&cip_fork_lock);
     int result = 0;
-    if (!atomic_load(&cip_fork_installed)) {
-        result = cip_fork_guard_make();
-        if (result == 0) atomic_store(&cip_fork_installed, 1);
+    if (!cip_fork_guard_is_made()) {
+        uint64_t *page = NULL;
+        result = cip_fork_guard_handle();
+        if (result == 0) page = cip_fork_new_page();
+        if (page) atomic_store(&cip_fork_page, page);
+        else result = -1;
     }
     pthread_mutex_unlock(&cip_fork_lock);
     return result;
 }
 
-const uint64_t *cip_fork_guard_word(void) { return cip_fork_page; }
-int cip_fork_guard_tombstone(void) { return cip_fork_tombstone; }
+const uint64_t *cip_fork_guard_word(void) { return atomic_load(&cip_fork_page); }
 
 int cip_fork_guard_mark(int fd) {
     if (fd < 0 || fd >= cip_fork_bits) return 0;

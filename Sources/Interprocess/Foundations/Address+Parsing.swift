@@ -243,3 +243,13 @@ enum AddressParser {
         return nil
     }
 }
+
+extension Address {
+    /// Why a text cannot be the name of a topic, service, event, queue or dictionary; nil if it can.
+    package static func faultOfLabel(_ text: String) -> String? {
+        switch AddressParser.faultOfLabel(text) {
+        case nil: nil
+        case .name(let reason), .range(let reason): reason
+        }
+    }
+}

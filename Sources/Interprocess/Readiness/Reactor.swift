@@ -119,7 +119,7 @@ public final class Reactor: TaskExecutor, Sendable {
     // MARK: Timers
 
     /// Runs `action` on the reactor's thread at `deadline`; the number calls it off.
-    func schedule(at deadline: Deadline, _ action: @escaping @Sendable () -> Void) -> UInt64 {
+    package func schedule(at deadline: Deadline, _ action: @escaping @Sendable () -> Void) -> UInt64 {
         let (id, mustRing) = state.withLock { state in
             let earliest = state.timers.earliest
             let id = state.timers.add(deadline.monotonicNanoseconds, action)
@@ -129,7 +129,7 @@ public final class Reactor: TaskExecutor, Sendable {
         return id
     }
 
-    func callOff(_ timer: UInt64) {
+    package func callOff(_ timer: UInt64) {
         state.withLock { $0.timers.remove(timer) }
     }
 

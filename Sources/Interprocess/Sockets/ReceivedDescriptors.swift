@@ -42,4 +42,10 @@ public struct ReceivedDescriptors: ~Copyable, Sendable {
         guard let index = numbers.firstIndex(where: { $0 >= 0 }) else { return nil }
         return take(at: index)
     }
+
+    /// All that are left, for another owner.
+    package mutating func takeAll() -> ReceivedDescriptors {
+        defer { numbers = [] }
+        return ReceivedDescriptors(adopting: numbers)
+    }
 }

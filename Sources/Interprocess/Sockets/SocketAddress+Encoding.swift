@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import InterprocessSyscalls
+package import InterprocessSyscalls
 import SystemPackage
 
 /// The structures of `<sys/un.h>` and `<netinet/in.h>`, written and read as bytes: the family is in the order
@@ -15,7 +15,7 @@ extension SocketAddress {
     }
 
     /// What the kernel takes. Paths must be short enough: ``SocketPlace`` sees to the others.
-    var encoded: SocketAddressBytes {
+    package var encoded: SocketAddressBytes {
         func bytes<Number: FixedWidthInteger>(_ number: Number) -> [UInt8] {
             (0..<(Number.bitWidth / 8)).reversed().map { UInt8(truncatingIfNeeded: number >> Number($0 * 8)) }
         }

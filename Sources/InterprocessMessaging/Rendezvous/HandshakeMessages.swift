@@ -41,6 +41,14 @@ package struct PayloadDescription: Sendable, Equatable {
         package var strideBytes: Int
         package var alignmentBytes: Int
         package var version: UInt32
+
+        package init(typeName: String, sizeBytes: Int, strideBytes: Int, alignmentBytes: Int, version: UInt32) {
+            self.typeName = typeName
+            self.sizeBytes = sizeBytes
+            self.strideBytes = strideBytes
+            self.alignmentBytes = alignmentBytes
+            self.version = version
+        }
     }
 
     package static let bytes = PayloadDescription(fixed: nil)
