@@ -79,7 +79,7 @@ struct IPC: ParsableCommand {
                 ]),
             CommandGroup(name: "WATCH A PROCESS", subcommands: [TraceCommand.self]),
             CommandGroup(
-                name: "MORE", subcommands: [TourCommand.self, CompletionsCommand.self]),
+                name: "MORE", subcommands: [TourCommand.self, BenchCommand.self, CompletionsCommand.self]),
         ])
 
     func run() throws { try Overview.show() }
@@ -90,11 +90,10 @@ enum Verbs {
     static let built = [
         "list", "ls", "show", "create", "send", "receive", "recv", "relay", "read", "write", "wait", "post", "lock",
         "signal", "chmod", "chown", "remove", "rm", "trace", "tour",
-        "completions", "help",
+        "bench", "completions", "help",
     ]
     private static let planned = [
         "tree", "who", "map", "top", "watch", "doctor", "call",
-        "bench",
     ]
     private static let otherWords = [
         "delete": "remove", "unlink": "remove", "del": "remove", "mkfifo": "create", "make": "create", "new": "create",
@@ -104,7 +103,7 @@ enum Verbs {
         "take": "wait",
         "release": "post", "up": "post", "give": "post", "flock": "lock", "bridge": "relay", "demo": "tour",
         "kill": "signal",
-        "completion": "completions",
+        "completion": "completions", "benchmark": "bench", "measure": "bench",
     ]
 
     /// Why the first word cannot be a verb; nil if it can.

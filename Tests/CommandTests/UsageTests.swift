@@ -30,6 +30,8 @@ import Testing
         (["chmod", "0999", "mq:/x"], "0600"), (["chown", "no-such-user-here", "mq:/x"], "no user"),
         (["--bogus"], "--bogus"),
         (["relay", "mq:/a", "mq:/a"], "same"), (["relay", "mq:/a", "mq:/b", "--both"], "--both"),
+        (["bench", "pipes"], "pipe"), (["bench", "--mode", "buzy"], "busy"), (["bench", "--payload", "0"], "64MiB"),
+        (["bench", "--duration", "2m"], "1m"), (["bench", "--workload", "both"], "latency, stream"),
     ])
     func areUsageErrors(_ words: [String], _ mentions: String) throws {
         let outcome = try Peer([Checkout.command.string] + words).finish()
@@ -40,7 +42,7 @@ import Testing
 
     @Test(arguments: [
         "create", "send", "receive", "relay", "read", "write", "wait", "post", "lock", "show", "list", "remove",
-        "chmod", "chown", "tour", "completions",
+        "chmod", "chown", "tour", "bench", "completions",
     ])
     func everyVerbShowsExamples(_ verb: String) throws {
         let help = try ipc(verb, "--help").text
@@ -50,8 +52,10 @@ import Testing
 
     @Test func theHelpShowsWhatIsBuiltAndNothingElse() throws {
         let help = try ipc("--help").text
-        for verb in ["send", "receive, recv", "list, ls", "remove, rm", "tour"] { #expect(help.contains("  \(verb)")) }
-        for verb in ["  bench", "  watch", "  doctor", "tour-peer"] { #expect(!help.contains(verb)) }
+        for verb in ["send", "receive, recv", "list, ls", "remove, rm", "tour", "bench"] {
+            #expect(help.contains("  \(verb)"))
+        }
+        for verb in ["  watch", "  doctor", "tour-peer"] { #expect(!help.contains(verb)) }
     }
 
     @Test func aReaderThatGoesAwayEndsItQuietly() throws {

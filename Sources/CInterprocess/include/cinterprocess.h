@@ -24,5 +24,6 @@
 #include "terminal.h"
 #include "inspection.h"
 #include "messaging.h"
+#include "measuring.h"
 
 #endif

@@ -60,13 +60,25 @@ final class TourPeer: Sendable {
     /// - Parameters:
     ///   - words: role, mechanism and what the role wants to know.
     ///   - descriptor: handed over as 5.
+    ///   - another: handed over as 6.
+    ///   - diesWithUs: killed when the calling thread ends, however that comes about.
     ///   - onEnd: called from another thread when the process has ended.
-    init(_ words: [String], descriptor: CInt? = nil, onEnd: @escaping @Sendable () -> Void = {}) throws {
+    init(
+        _ words: [String], descriptor: CInt? = nil, another: CInt? = nil, diesWithUs: Bool = false,
+        onEnd: @escaping @Sendable () -> Void = {}
+    ) throws {
         let (childReads, weWrite) = try sysPlainPipe()
         let (weRead, childWrites) = try sysPlainPipe()
         var map: [CInt: CInt] = [0: childReads, 1: 1, 2: 2, 3: childReads, 4: childWrites]
         if let descriptor { map[5] = descriptor }
-        process = try sysSpawn("/proc/self/exe", arguments: ["ipc", TourPeer.word] + words, descriptors: map)
+        if let another { map[6] = another }
+        var plan = SpawnPlan("/proc/self/exe", arguments: ["ipc", TourPeer.word] + words, descriptors: map)
+        if diesWithUs { plan.deathSignal = 9 }
+        do throws(SpawnFailure) {
+            let child = try sysSpawn(plan)
+            try? sysClose(child.descriptor)
+            process = child.process
+        } catch { throw error.error }
         try sysClose(childReads)
         try sysClose(childWrites)
         control = TourControl(reading: weRead, writing: weWrite)

@@ -3,12 +3,19 @@ import Interprocess
 import InterprocessSyscalls
 import SystemPackage
 
-/// The hidden verb: the other process of a stop of the tour.
+/// The hidden verb: the other process of a stop of the tour, or of the bench.
 enum TourPeerMain {
-    /// - Parameter words: `receive`, mechanism, size, rounds, address; or `write`, mechanism, size, part, file.
+    /// - Parameter words: `receive`, mechanism, size, rounds, address; or `write`, mechanism, size, part, file;
+    ///   or what the bench says.
     static func run(_ words: [String]) -> Never {
         let control = TourControl(reading: 3, writing: 4)
         do {
+            if words.first == "bench" {
+                try sysSetCloseOnExec(3, true)
+                try sysSetCloseOnExec(4, true)
+                try BenchPeerMain.run(words, control)
+                Cleaning.exit(0)
+            }
             guard words.count == 5, let mechanism = TourMechanism(rawValue: words[1]), let size = Int(words[2]),
                 let rounds = Int(words[3])
             else { throw Failure("this verb is the tour's own") }
