@@ -139,13 +139,20 @@ extension ReaderCursor {
 
     /// Passes over the next record, which was too long; false: overtaken meanwhile.
     package mutating func skipNext() -> Bool {
-        guard isCommitted else { return false }
-        let bytes = stride != 0 ? stride : (shape()?.recordBytes ?? 0)
-        SharedFence.acquire()
-        guard bytes != 0, !isPassed(position) else { return false }
-        move(bytes)
-        sequence &+= 1
-        released = position
-        return true
+        while isCommitted {
+            guard let shape = stride != 0 ? RecordShape(recordBytes: stride, payloadBytes: largestPayload) : shape()
+            else { return false }
+            SharedFence.acquire()
+            if isPassed(position) { return false }
+            if shape.isPadding {
+                skipPadding(shape)
+                continue
+            }
+            move(shape.recordBytes)
+            sequence &+= 1
+            released = position
+            return true
+        }
+        return false
     }
 }

@@ -36,6 +36,19 @@ import Testing
         #expect(!lossy.skipNext())
     }
 
+    /// Padding takes no number: whoever passes over a record passes over the one behind it.
+    @Test func paddingIsNoRecordToPassOver() throws {
+        let scene = Scene.variable(512)
+        let lossy = try #require(scene.join(lossless: false))
+        for _ in 0..<7 { #expect(scene.send("x")) }
+        for _ in 0..<7 { #expect(lossy.skipNext()) }
+        // Two lines do not fit at the end of the ring.
+        #expect(scene.send(Array(repeating: 7, count: 100)) && scene.send("next"))
+        #expect(lossy.skipNext())
+        #expect(lossy.copy() == Array("next".utf8))
+        #expect(lossy.cursor.nextSequence == 9)
+    }
+
     /// Every length is copied to its last byte and not beyond.
     @Test func everyLengthIsCopied() throws {
         let scene = Scene.variable(1024)

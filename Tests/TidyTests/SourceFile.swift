@@ -27,8 +27,10 @@ struct SourceFile: Sendable, CustomStringConvertible {
 
     /// Every file of ours that is code.
     static func all() throws -> [SourceFile] {
-        try ["Package.swift", "Sources", "Tests", "Examples", "Snippets", "Benchmarks"].flatMap { try below($0) }
-            .filter { $0.isSwift || $0.path.hasSuffix(".h") || $0.path.hasSuffix(".c") }
+        try ["Package.swift", "Sources", "Tests", "Examples", "Snippets", "Benchmarks", "Fuzzing"].flatMap {
+            try below($0)
+        }
+        .filter { $0.isSwift || $0.path.hasSuffix(".h") || $0.path.hasSuffix(".c") }
     }
 
     static func below(_ path: String) throws -> [SourceFile] {
