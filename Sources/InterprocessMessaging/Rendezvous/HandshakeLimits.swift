@@ -54,6 +54,17 @@ extension PeerLink {
         return HandshakeReply(message: decoded, descriptors: message.descriptors.takeAll())
     }
 
+    /// What the other side answers to Hello.
+    func answer(descriptors: Int, until deadline: Deadline) async throws(IPCError) -> HandshakeReply {
+        do throws(IPCError) {
+            return try await hear(upTo: HandshakeMessage.longestBytes, descriptors: descriptors, until: deadline)
+        } catch {
+            guard error.errno == .connectionReset else { throw error }
+        }
+        // It closed before it had read our Hello, which hides, once, what it had said before.
+        return try await hear(upTo: HandshakeMessage.longestBytes, descriptors: descriptors, until: deadline)
+    }
+
     private func malformed(_ hint: String) -> IPCError {
         IPCError(code: .malformed, subject: socket.subject, hint: hint)
     }

@@ -47,7 +47,7 @@ extension SearchCore {
         guard let hello = guest?.hello else { return .done(.gone) }
         guard link.say(.hello(hello)) else { return .again(link.peer, turnedAway()) }
         do throws(IPCError) {
-            return take(try await answer(link, deadline), link)
+            return take(try await link.answer(descriptors: 2, until: deadline), link)
         } catch {
             switch error.code {
             case .disconnected: return .again(link.peer, turnedAway())
@@ -63,16 +63,6 @@ extension SearchCore {
             default: return .done(.refused(link.peer, failure(error.code, error.hint)))
             }
         }
-    }
-
-    private func answer(_ link: PeerLink, _ deadline: Deadline) async throws(IPCError) -> HandshakeReply {
-        do throws(IPCError) {
-            return try await link.hear(upTo: HandshakeMessage.longestBytes, descriptors: 2, until: deadline)
-        } catch {
-            guard error.errno == .connectionReset, error.call != "" else { throw error }
-        }
-        // Closed before it had read our Hello, which hides, once, what it had said before.
-        return try await link.hear(upTo: HandshakeMessage.longestBytes, descriptors: 2, until: deadline)
     }
 
     private func take(_ reply: consuming HandshakeReply, _ link: PeerLink) -> Step {

@@ -146,9 +146,10 @@ struct Place: Sendable {
 
     func makeDirectory() throws {
         var path = rendezvous.directory
-        for part in ["."] + ["topics"] + name.description.split(separator: "/").map(String.init) {
+        try TestSyscalls.makeDirectory(path)
+        for part in ["topics"] + name.segments {
             path = path.appending(part)
-            try? TestSyscalls.makeDirectory(path)
+            try TestSyscalls.makeDirectory(path)
         }
     }
 }
