@@ -67,20 +67,54 @@ extension BroadcastLog {
     package mutating func raiseFloor() -> Int? {
         // A floor is confirmed before the next one.
         if let holder = raiseLimit() { return holder }
-        let (holder, next) = roster.withDesk { desk -> (Int?, UInt64) in
-            let (bound, holder) = desk.bound(floor: floor, head: head)
+        let before = floor
+        let (holder, isLossless) = roster.withDesk { desk -> (Int?, Bool) in
+            if let next = knownFloor(desk) { return (nil, moveFloor(to: next, &desk)) }
+            let (bound, holder) = desk.bound(floor: before, head: head)
             let next = advancedFloor(to: bound)
-            if next == floor { return (holder, floor) }
-            desk.floor = next
-            desk.floorSequence = ring.commit(place(next)).loadRelaxed() &- 1
-            floorWord.storeRelease(next)
-            return (nil, next)
+            return next == before ? (holder, false) : (nil, moveFloor(to: next, &desk))
         }
-        if let holder { return holder }
+        if floor != before { confirmFloor(isLossless) }
+        return holder
+    }
+
+    /// Moves the floor by what is known of the readers, without a look at their pages, if the next record has no room yet. After a
+    /// commit, when its reader is on its way anyway.
+    @usableFromInline @inline(never)
+    mutating func raiseKnownFloor() {
+        guard limit == floor &+ UInt64(ring.capacity) else { return }
+        let isLossless = roster.withDesk { desk in
+            guard let next = knownFloor(desk) else { return false }
+            return moveFloor(to: next, &desk)
+        }
+        if isLossless { confirmFloor(true) }
+    }
+
+    /// Where the floor may go by what was seen of the readers before; nil: they must be looked at.
+    private func knownFloor(_ desk: borrowing ReaderDesk) -> UInt64? {
+        guard desk.isLossless else { return nil }
+        let next = advancedFloor(to: desk.known)
+        return next == floor ? nil : next
+    }
+
+    /// Under the mutex: who enters afterwards begins at the new floor or above. Returns whether nobody pins.
+    private mutating func moveFloor(to next: UInt64, _ desk: inout ReaderDesk) -> Bool {
+        desk.floor = next
+        desk.floorSequence = ring.commit(place(next)).loadRelaxed() &- 1
+        floorWord.storeRelease(next)
         floor = next
-        // Between the new floor and the second look at the pins: either the reader sees the one or this sees the other.
-        SharedFence.full()
-        return nil
+        return desk.isLossless
+    }
+
+    private mutating func confirmFloor(_ isLossless: Bool) {
+        if isLossless {
+            // Nothing is pinned, so that nobody need be looked at again; the floor is seen before what overwrites the records below.
+            SharedFence.release()
+            limit = floor &+ UInt64(ring.capacity)
+        } else {
+            // Between the new floor and the second look at the pins: either the reader sees the one or this sees the other.
+            SharedFence.full()
+        }
     }
 
     /// Lets the limit follow the floor, unless a reader has pinned what lies below; returns that one.

@@ -126,6 +126,7 @@ extension BroadcastLog {
         offset &+= stride
         if offset == ring.capacity { offset = 0 }
         keepAhead(LogLayout.lineBytes)
+        if _slowPath(limit &- head < UInt64(truncatingIfNeeded: stride)) { raiseKnownFloor() }
     }
 }
 
@@ -185,6 +186,7 @@ extension BroadcastLog {
         offset &+= bytes
         if offset == ring.capacity { offset = 0 }
         keepAhead(bytes)
+        if _slowPath(limit &- head < UInt64(truncatingIfNeeded: bytes &+ LogLayout.lineBytes)) { raiseKnownFloor() }
     }
 }
 

@@ -57,7 +57,7 @@ package final class ReaderRoster: Sendable {
             // Its claims are in place before anybody looks at them.
             page.pin.storeRelease(PairLayout.noPin)
             page.released.storeRelease(start.position)
-            desk.slots[index] = ReaderDesk.Slot(page, isLossless: isLossless, start: start.position)
+            desk.enter(ReaderDesk.Slot(page, isLossless: isLossless, start: start.position), at: index)
             bells.hang(page, at: index)
             return Entry(
                 index: index, position: start.position, sequence: start.sequence,
@@ -140,7 +140,14 @@ struct ReaderDesk: Sendable {
     /// The floor, and the sequence number of the record there.
     var floor: UInt64
     var floorSequence: UInt64
-    var slots: [Slot?]
+    private(set) var slots: [Slot?]
+    /// How many of them have ever been in use.
+    private var used = 0
+    /// What ``bound(floor:head:)`` found last. No reader uses anything below as long as all of them are lossless, since what these
+    /// report only grows; a reader that enters takes it back to the floor.
+    private(set) var known: UInt64
+    /// Whether nobody pins: the floor then moves by what is known, and nobody need be looked at again.
+    private(set) var isLossless = true
     /// Put out, and not yet told to the owner.
     var news: [Int] = []
     private let bells: ReaderBells
@@ -148,16 +155,28 @@ struct ReaderDesk: Sendable {
     init(_ bells: ReaderBells, _ origin: LogOrigin) {
         self.bells = bells
         floor = origin.position
+        known = origin.position
         floorSequence = origin.sequence
         slots = Array(repeating: nil, count: bells.count)
     }
 
     func freeIndex() -> Int? { slots.firstIndex { $0 == nil } }
 
+    mutating func enter(_ slot: Slot, at index: Int) {
+        slots[index] = slot
+        used = max(used, index + 1)
+        known = floor
+        noteWhoPins()
+    }
+
+    private mutating func noteWhoPins() {
+        isLossless = !slots[..<used].contains { $0.map { $0.standing == .entered && !$0.isLossless } ?? false }
+    }
+
     /// The lowest position that a reader still uses, and which reader that is.
     mutating func bound(floor: UInt64, head: UInt64) -> (UInt64, Int?) {
         var (bound, holder): (UInt64, Int?) = (head, nil)
-        for index in slots.indices {
+        for index in 0..<used {
             guard let position = claim(index, head: head) else { continue }
             // Wrapping: how far above the floor. A pin below it is one that its reader is about to take back.
             let height = Int64(bitPattern: position &- floor)
@@ -166,12 +185,13 @@ struct ReaderDesk: Sendable {
                 (bound, holder) = (floor &+ UInt64(max(height, 0)), index)
             }
         }
+        known = bound
         return (bound, holder)
     }
 
     /// A reader that has pinned what lies below the floor.
     mutating func pinned(below floor: UInt64, head: UInt64) -> Int? {
-        for index in slots.indices where slots[index]?.isLossless == false {
+        for index in 0..<used where slots[index]?.isLossless == false {
             if let position = claim(index, head: head), Int64(bitPattern: position &- floor) < 0 { return index }
         }
         return nil
@@ -198,12 +218,14 @@ struct ReaderDesk: Sendable {
         slot.page.evicted.storeRelease(1)
         slot.page.doorbell.ring()
         bells.silence(index)
+        noteWhoPins()
         news.append(index)
     }
 
     mutating func remove(_ index: Int) {
         bells.silence(index)
         slots[index] = nil
+        noteWhoPins()
         news.removeAll { $0 == index }
     }
 }

@@ -103,6 +103,10 @@ package enum SharedFence {
     @inlinable @inline(__always)
     package static func acquire() { atomicMemoryFence(ordering: .acquiring) }
 
+    /// What was loaded and stored before is ordered before what is stored after.
+    @inlinable @inline(__always)
+    package static func release() { atomicMemoryFence(ordering: .releasing) }
+
     /// Everything before is ordered before everything after, stores before loads included.
     @inlinable @inline(__always)
     package static func full() { atomicMemoryFence(ordering: .sequentiallyConsistent) }

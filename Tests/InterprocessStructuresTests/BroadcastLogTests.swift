@@ -65,6 +65,37 @@ import Testing
         for expected in 1...sent { #expect(reader.text() == "\(expected)") }
     }
 
+    @Test(arguments: [true, false]) func roomIsMadeOfWhatIsKnown(_ isFixed: Bool) throws {
+        let scene = isFixed ? Scene.fixed() : Scene.variable()
+        let reader = try #require(scene.join())
+        var sent = 0
+        while scene.send("\(sent)") { sent += 1 }
+        for expected in 0..<sent { #expect(reader.text() == "\(expected)") }
+        // This looks at the reader.
+        #expect(scene.send("\(sent)"))
+        // Up to there, every commit makes room for the next record, and its claim finds it.
+        for _ in 1..<5 {
+            #expect(isFixed ? scene.claim() != nil : scene.claim(byteCount: 1) != nil)
+            sent += 1
+            #expect(scene.send("\(sent)"))
+        }
+    }
+
+    @Test(arguments: [true, false]) func whoEntersHoldsMoreThanWasKnown(_ isFixed: Bool) throws {
+        let scene = isFixed ? Scene.fixed() : Scene.variable()
+        let first = try #require(scene.join())
+        var sent = 0
+        while scene.send("\(sent)") { sent += 1 }
+        for expected in 0..<sent { #expect(first.text() == "\(expected)") }
+        #expect(scene.send("\(sent)"))
+        // All but the last were known to be free; this reader begins below.
+        let late = try #require(scene.join(history: .all))
+        let start = Int(late.entry.sequence)
+        #expect(start < sent)
+        while scene.send("\(sent + 1)") { sent += 1 }
+        for expected in start...sent { #expect(late.text() == "\(expected)") }
+    }
+
     @Test func nobodyHoldsALogWithoutReaders() throws {
         let scene = Scene.fixed()
         for _ in 0..<100 { #expect(scene.send("x")) }

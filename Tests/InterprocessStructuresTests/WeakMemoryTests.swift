@@ -153,10 +153,15 @@ import Testing
         breaks("copy, floor read before", in: Model.allCases, memory: [0, 5, 5], copying(looksAgain: false))
     }
 
+    /// What stands between the floor and what overwrites the records below it. A releasing fence makes every store behind it a
+    /// releasing one.
+    enum Passing { case full, release, nothing }
+
     /// Words: 0 evicted, 1 floor, 2 payload. The reader looks at the floor only if it was put out.
-    private func eviction(markFirst: Bool) -> [[Step]] {
+    private func eviction(markFirst: Bool, _ passing: Passing = .full) -> [[Step]] {
         let mark: [Step] = [.release(0) { _ in 1 }]
-        let floor: [Step] = [.release(1) { _ in 1 }, .fence, .store(2) { _ in 9 }]
+        let payload: Step = passing == .release ? .release(2) { _ in 9 } : .store(2) { _ in 9 }
+        let floor: [Step] = [.release(1) { _ in 1 }] + (passing == .full ? [.fence] : []) + [payload]
         let reader: [Step] = [
             .load(2, from: 2), .load(0, from: 0), .jump("intact") { $0[0] == 0 }, .load(1, from: 1),
             .jump("done") { $0[1] == 1 },
@@ -167,7 +172,9 @@ import Testing
 
     @Test func whoIsPutOutLearnsIt() {
         holds("eviction", memory: [0, 0, 5], eviction(markFirst: true))
+        holds("eviction, nobody pins", memory: [0, 0, 5], eviction(markFirst: true, .release))
         breaks("eviction, mark behind", in: Model.allCases, memory: [0, 0, 5], eviction(markFirst: false))
+        breaks("eviction, no fence", in: [.partialStoreOrder], memory: [0, 0, 5], eviction(markFirst: true, .nothing))
     }
 
     // MARK: Committing
