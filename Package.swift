@@ -88,6 +88,7 @@ let package = Package(
     products: [
         .library(name: "Interprocess", targets: ["Interprocess"]),
         .library(name: "InterprocessMessaging", targets: ["InterprocessMessaging"]),
+        .library(name: "InterprocessJSON", targets: ["InterprocessJSON"]),
         .library(name: "InterprocessInspection", targets: ["InterprocessInspection"]),
     ] + (withCommand ? [.executable(name: "ipc", targets: ["ipc"])] : []),
     dependencies: [
@@ -110,6 +111,7 @@ let package = Package(
             name: "InterprocessMessaging",
             dependencies: ["Interprocess", "InterprocessStructures", "InterprocessSyscalls", system],
             swiftSettings: settings),
+        .target(name: "InterprocessJSON", dependencies: ["InterprocessMessaging"], swiftSettings: settings),
         .target(
             name: "InterprocessInspection",
             dependencies: ["Interprocess", "InterprocessSyscalls", system],
@@ -122,7 +124,8 @@ let package = Package(
         + (withCommand ? [ipcTarget] : [])
         + examples.map {
             .executableTarget(
-                name: $0, dependencies: ["Interprocess", "InterprocessMessaging", system], path: "Examples/\($0)",
+                name: $0, dependencies: ["Interprocess", "InterprocessMessaging", "InterprocessJSON", system],
+                path: "Examples/\($0)",
                 exclude: ["README.md"],
                 swiftSettings: settings)
         }
@@ -134,7 +137,7 @@ let package = Package(
                 ] + (withCommand ? ["ipc"] : [])
                     + (["InterprocessStructuresTests", "InterprocessMessagingTests"].contains($0)
                         ? ["InterprocessStructures"] : [])
-                    + ($0 == "InterprocessStructuresTests" ? [] : ["InterprocessMessaging"]),
+                    + ($0 == "InterprocessStructuresTests" ? [] : ["InterprocessMessaging", "InterprocessJSON"]),
                 sources: chosenFolders[$0].flatMap { $0.isEmpty ? nil : $0 },
                 // What the README shows is compiled as its readers would compile it.
                 swiftSettings: $0 == "DocumentationTests" ? [.swiftLanguageMode(.v6)] : testSettings)

@@ -91,7 +91,7 @@ package struct BroadcastLog: ~Copyable, Sendable {
     /// Position of the oldest intact record.
     package var floorPosition: UInt64 { floor }
     /// Bytes of the largest payload.
-    package var largestPayloadBytes: Int { largestPayload }
+    @inlinable package var largestPayloadBytes: Int { largestPayload }
 
     /// How many records of one size fit without another look at the readers.
     package var recordsWithinLimit: Int { Int((limit &- head) / UInt64(stride)) }

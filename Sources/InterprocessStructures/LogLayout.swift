@@ -39,6 +39,9 @@ package struct LogLayout: Sendable, Equatable {
 
     /// So that no sum of sizes overflows.
     static let largestCapacity = 1 << 40
+    /// Bytes of the largest region.
+    package static var largestRegion: Int { ringOffset + largestCapacity }
+
     /// So that every length fits its 32 bits.
     static let largestPayload = 1 << 31
 

@@ -87,6 +87,10 @@ package struct ReaderCursor: ~Copyable, Sendable {
     /// Position of the next record.
     package var nextPosition: UInt64 { position }
 
+    /// Whether something stands where the next record is expected: a record, or padding in front of it.
+    @inlinable @inline(__always)
+    package var hasNext: Bool { isCommitted }
+
     /// Whether the record that is expected next is there.
     @inlinable @inline(__always)
     var isCommitted: Bool { ring.commit(offset).loadAcquire() == sequence &+ 1 }

@@ -65,6 +65,18 @@ package final class ReaderRoster: Sendable {
         }
     }
 
+    /// The number that the next reader gets; nil if there are as many as there may be.
+    package var nextIndex: Int? { desk.withLock { $0.freeIndex() } }
+
+    /// Puts a reader out, see ``BroadcastLog/evict(_:)``.
+    package func evict(_ index: Int) { desk.withLock { $0.evict(index) } }
+
+    /// Forgets a reader that has left, died or been put out; its number goes to the next.
+    ///
+    /// Any thread of the publisher's process. A commit under way may look at the page once more and ring its bell: the
+    /// address stays mapped for writing, whatever lies there.
+    package func remove(_ index: Int) { desk.withLock { $0.remove(index) } }
+
     /// How many readers there are.
     package var count: Int { desk.withLock { desk in desk.slots.count { $0?.standing == .entered } } }
 

@@ -31,13 +31,17 @@ package struct SleepingSide: ~Copyable, Sendable {
     /// How this side wants to be woken; this side stores, the other loads.
     @usableFromInline let mode: SharedWord?
     /// What is in `count`, unless the other side spoilt it.
-    @usableFromInline var own: UInt64 = 0
+    @usableFromInline var own: UInt64
 
-    /// - Parameter mode: without one, a `FUTEX_WAKE` is all that wakes.
-    package init(count: SharedWord, bell: SharedBell, mode: SharedWord? = nil) {
+    /// - Parameters:
+    ///   - mode: without one, a `FUTEX_WAKE` is all that wakes.
+    ///   - start: where counting begins; its lowest bit is taken off. Random where one who rings could take this side for
+    ///     another that slept in the same place before: it rings once for each value.
+    package init(count: SharedWord, bell: SharedBell, mode: SharedWord? = nil, start: UInt64 = 0) {
         self.count = count
         self.bell = bell
         self.mode = mode
+        own = start & ~1
     }
 
     /// What to do after ``prepare(isFenced:)`` and before looking again.

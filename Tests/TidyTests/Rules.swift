@@ -29,6 +29,7 @@ enum Rules {
         case "Sources/Interprocess": allowed.formUnion(["InterprocessSyscalls"])
         case "Sources/InterprocessMessaging":
             allowed.formUnion(["Interprocess", "InterprocessStructures", "InterprocessSyscalls"])
+        case "Sources/InterprocessJSON": allowed = ["FoundationEssentials", "InterprocessMessaging"]
         case "Sources/InterprocessInspection": allowed.formUnion(["Interprocess", "InterprocessSyscalls"])
         case "Sources/InterprocessTestKit": allowed.formUnion(["Interprocess", "InterprocessSyscalls", "Testing"])
         case "Sources/ipc":

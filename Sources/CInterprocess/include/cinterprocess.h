@@ -25,5 +25,6 @@
 #include "inspection.h"
 #include "messaging.h"
 #include "measuring.h"
+#include "waiting.h"
 
 #endif

@@ -21,6 +21,9 @@ public struct Deadline: Sendable, Hashable, Comparable {
     /// A point that never comes.
     public static let never = Deadline(monotonicNanoseconds: .max)
 
+    /// A deadline that has passed: one look, and no wait.
+    public static var immediately: Deadline { Deadline(monotonicNanoseconds: 0) }
+
     /// `duration` from now; a negative duration is now.
     public static func after(_ duration: Duration) -> Deadline { now + duration }
 

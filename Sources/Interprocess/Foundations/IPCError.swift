@@ -87,6 +87,8 @@ extension IPCError {
         public static let unsupported = Code("not supported here")
         /// What another process sent is not what it may send.
         public static let malformed = Code("malformed data from the other side")
+        /// A publisher has put this subscriber out, because it was too slow or reported what cannot be.
+        public static let evicted = Code("put out by the publisher")
         /// Waiting would need more threads than the process allows (``WaiterThreads/limit``).
         public static let tooManyWaiters = Code("too many waiter threads")
         /// Anything else the kernel says; ``IPCError/errno`` has it.

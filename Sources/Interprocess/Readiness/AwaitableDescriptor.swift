@@ -171,6 +171,14 @@ public struct AwaitableDescriptor: ~Copyable, Sendable {
         }
     }
 
+    /// Fires `waiter` with `index` once something has happened since `seen`: for those who wait for several things of their own.
+    package func arm(_ waiter: Waiter, index: Int, _ interest: Interest, after seen: UInt64) throws(IPCError) {
+        try registration().arm(waiter, index: index, interest, after: seen)
+    }
+
+    /// Forgets `waiter`.
+    package func disarm(_ waiter: Waiter) { state.withLock { $0.registration }?.disarm(waiter) }
+
     /// A token for ``WaitAny``. It does not keep the descriptor open: if that is closed, waiting fails.
     ///
     /// - Throws: what starting the reactor may throw.

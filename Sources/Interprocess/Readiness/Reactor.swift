@@ -93,7 +93,7 @@ public final class Reactor: TaskExecutor, Sendable {
     }
 
     /// The reactor on whose thread the caller runs, else the shared one.
-    static func current() throws(IPCError) -> Reactor {
+    package static func current() throws(IPCError) -> Reactor {
         let thread = sysThreadID()
         let mine = registry.withLock { registry in
             registry.all.values.lazy.compactMap(\.reactor).first {

@@ -127,6 +127,11 @@ public struct SealedMemory: ~Copyable, MappableObject {
     /// Gives the descriptor away: the caller must see to it that it is closed.
     public consuming func release() -> OwnedDescriptor { descriptor }
 
+    /// Another descriptor for the same memory.
+    ///
+    /// The corresponding C function is `fcntl(2)` with `F_DUPFD_CLOEXEC`.
+    public func duplicate() throws(IPCError) -> OwnedDescriptor { try descriptor.duplicate() }
+
     /// The number of the descriptor. Do not close it.
     public var rawValue: CInt { descriptor.rawValue }
 

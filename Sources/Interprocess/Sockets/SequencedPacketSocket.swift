@@ -102,6 +102,11 @@ public struct SequencedPacketSocket: ~Copyable, SocketHandle {
             try await SocketCore.connect(.unixSequencedPacket, address, settings, until: deadline))
     }
 
+    /// What tasks wait with.
+    package var awaitable: AwaitableDescriptor {
+        @inline(__always) _read { yield core.descriptor }
+    }
+
     /// Ends one direction, or both; the descriptor stays open.
     ///
     /// The corresponding C function is `shutdown(2)`.

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Interprocess
+import InterprocessStructures
+import InterprocessSyscalls
+import Synchronization
+
+/// What a subscriber's owner and the attendant share: which publishers have come and gone, and how the owner is woken.
+package final class InboxDesk: ChannelGuest {
+    private struct State: ~Copyable {
+        var arrivals: [Inbox] = []
+        var refusals: [(IPCError, PeerIdentity?)] = []
+        /// Of those that have not left, to ring the bell that the owner sleeps on.
+        var pages: [(link: PeerLink, page: RemotePage)] = []
+        /// A task or thread of the owner that waits for anything at all.
+        var waiter: Waiter?
+        var hasSearched = false
+    }
+
+    package let hello: Hello
+    private let payload: PayloadDescription
+    /// Not 0: there is something for the owner to look at. A bell for an owner without publishers.
+    package let news: NewsWord
+    private let state = Mutex(State())
+
+    package init(_ hello: Hello) {
+        self.hello = hello
+        payload = hello.payload
+        news = NewsWord()
+    }
+
+    // MARK: The attendant's side
+
+    package func accepted(
+        _ welcome: Welcome, log: consuming OwnedDescriptor, page: consuming OwnedDescriptor, over link: PeerLink
+    ) throws(IPCError) {
+        let log = try RemoteLog(adopting: log, regionBytes: welcome.regionBytes)
+        let page = try RemotePage(adopting: page, stagger: welcome.stagger)
+        let inbox = try Inbox(welcome, payload, log, page, link, isLossless: hello.isLossless)
+        change { state in
+            state.arrivals.append(inbox)
+            state.pages.append((link, page))
+        }
+    }
+
+    package func refused(by publisher: PeerIdentity?, _ error: IPCError) {
+        change { state in
+            // Whoever refuses again and again shall not fill our memory.
+            if state.refusals.count < 64 { state.refusals.append((error, publisher)) }
+        }
+    }
+
+    package func left(_ link: PeerLink) {
+        _ = link.markGone()
+        change { _ in }
+        state.withLock { state in state.pages.removeAll { $0.link === link } }
+    }
+
+    package func searched() { change { $0.hasSearched = true } }
+
+    /// The mark first, then every bell that the owner may sleep on.
+    private func change(_ body: (inout sending State) -> Void) {
+        let waiter = state.withLock { state -> Waiter? in
+            body(&state)
+            news.raise()
+            for (_, page) in state.pages {
+                page.page.doorbell.ring()
+                page.page.wakeReader()
+            }
+            return state.waiter.take()
+        }
+        waiter?.fire(.ready(-1))
+    }
+
+    // MARK: The owner's side
+
+    /// What has come since, and whether the first search is over.
+    func take() -> (arrivals: [Inbox], refusals: [(IPCError, PeerIdentity?)], hasSearched: Bool) {
+        state.withLock { state in
+            news.lower()
+            defer { (state.arrivals, state.refusals) = ([], []) }
+            return (state.arrivals, state.refusals, state.hasSearched)
+        }
+    }
+
+    /// Fires `waiter` when there is something to take; false: there is already.
+    func await(_ waiter: Waiter) -> Bool {
+        state.withLock { state in
+            guard !news.isRaised else { return false }
+            state.waiter = waiter
+            return true
+        }
+    }
+
+    func forget(_ waiter: Waiter) {
+        state.withLock { state in if state.waiter === waiter { state.waiter = nil } }
+    }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Interprocess
+public import InterprocessStructures
+
+/// What the verbs of a subscriber touch for every message.
+@frozen @usableFromInline
+package struct InboxSetCore: ~Copyable {
+    /// Where the next message is looked for first; nil: no publisher.
+    @usableFromInline package var current: Cell<InboxCore>?
+    /// Whose message is in use.
+    @usableFromInline package var taken: Cell<InboxCore>?
+    /// 0 in a forked child.
+    @usableFromInline package let alive: SharedWord
+    /// Not 0: the attendant has news.
+    @usableFromInline package let news: SharedWord
+    /// There are several publishers, and each gets its turn.
+    @usableFromInline package var takesTurns = false
+    @usableFromInline package let isLossless: Bool
+    /// Of a message of a topic of one size.
+    @usableFromInline package let payloadBytes: Int
+
+    init(alive: SharedWord, news: SharedWord, isLossless: Bool, payloadBytes: Int) {
+        current = nil
+        taken = nil
+        self.alive = alive
+        self.news = news
+        self.isLossless = isLossless
+        self.payloadBytes = payloadBytes
+    }
+}
+
+/// A subscriber without a type: its publishers, and what waits.
+///
+/// Ownership: owns the search, the inboxes and their links.
+///
+/// Concurrency: one owner at a time; the attendant uses ``desk`` only.
+@usableFromInline
+package final class InboxSet {
+    @usableFromInline package let core: Cell<InboxSetCore>
+    package let desk: InboxDesk
+    package let subject: String
+    let strategy: WaitStrategy
+    let endsWithLastPublisher: Bool
+    var search: Search?
+    var inboxes: [Inbox] = []
+    /// Who is asked first.
+    var turn = 0
+    var hasSearched = false
+    var hadPublisher = false
+    /// What was missed in all.
+    var missed: UInt64 = 0
+    var notices: [TopicNotice] = []
+    /// A publisher has put this subscriber out: told once by the next verb.
+    var eviction: IPCError?
+    /// A task waits.
+    var isAwaited = false
+
+    package init(
+        _ hello: Hello, subject: String, strategy: WaitStrategy, endsWithLastPublisher: Bool = false
+    ) throws(IPCError) {
+        self.subject = subject
+        self.endsWithLastPublisher = endsWithLastPublisher
+        self.strategy = strategy
+        let alive = try ForkGuard.word()
+        let desk = InboxDesk(hello)
+        self.desk = desk
+        core = Cell(
+            InboxSetCore(
+                alive: alive, news: desk.news.word, isLossless: hello.isLossless,
+                payloadBytes: hello.payload.fixed?.sizeBytes ?? 0))
+    }
+
+    deinit {
+        search?.cancel()
+        core.free()
+    }
+
+    /// Copies the next message without holding its publisher up; one that is too long stays.
+    func copyNext(into target: inout MutableSpan<UInt8>) throws(IPCError) -> ReaderCursor.Copy {
+        try checkProcess()
+        if desk.news.isRaised { adopt() }
+        var index = 0
+        var patience = 8 * inboxes.count
+        while index < inboxes.count {
+            let place = (turn + index) % inboxes.count
+            let inbox = inboxes[place]
+            let copy = inbox.core.value.cursor.copyNext(into: &target)
+            if copy != .nothing {
+                turn = place
+                if case .copied = copy { passTurn() } else { point() }
+                return copy
+            }
+            if isRemoved(place) { continue }
+            patience -= 1
+            if patience > 0, inbox.hasNext { continue }
+            index += 1
+        }
+        if let eviction = eviction.take() { throw eviction }
+        return .nothing
+    }
+
+    func checkProcess() throws(IPCError) {
+        guard core.value.alive.loadRelaxed() != 0 else { throw ForkGuard.failure(subject) }
+    }
+
+    /// After ``inboxes`` or ``turn`` has changed.
+    func point() {
+        core.value.current = inboxes.isEmpty ? nil : inboxes[turn].core
+        core.value.takesTurns = inboxes.count > 1
+    }
+
+    /// Whose message is in use.
+    package var takenInbox: Inbox? {
+        guard let taken = core.value.taken else { return nil }
+        return inboxes.first { $0.core.isSame(as: taken) }
+    }
+
+    /// Takes the next message of `inbox`, of whatever kind the topic is.
+    func take(from inbox: Inbox) -> RecordPlace? {
+        let place = inbox.core.value.cursor.nextPlace(isLossless: core.value.isLossless, inbox.log.layout)
+        if place != nil { core.value.taken = inbox.core }
+        return place
+    }
+
+    /// Gives back the message in use and wakes a publisher that waits for its room. False: it was overwritten meanwhile.
+    @inlinable @inline(__always)
+    package func release() -> Bool {
+        guard let taken = core.value.taken else { return true }
+        core.value.taken = nil
+        let isIntact = taken.value.cursor.release()
+        if _slowPath(taken.value.cursor.mustWakePublisher()) { wakePublisher(taken) }
+        if _slowPath(core.value.takesTurns) { passTurn() }
+        return isIntact
+    }
+
+    @usableFromInline @inline(never)
+    package func wakePublisher(_ core: Cell<InboxCore>) {
+        inboxes.first { $0.core.isSame(as: core) }?.wakePublisher()
+    }
+
+    @usableFromInline @inline(never)
+    package func passTurn() {
+        turn = inboxes.isEmpty ? 0 : (turn + 1) % inboxes.count
+        point()
+    }
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+import Interprocess
+@testable import InterprocessMessaging
+import InterprocessTestKit
+import Testing
+
+struct Count: SharedPayload, Equatable {
+    var number: UInt64
+    var square: UInt64
+    init(_ number: UInt64) { (self.number, square) = (number, number &* number) }
+}
+
+@Suite("Delivery between one publisher and its subscribers")
+struct DeliveryTests {
+    @Test("what is sent arrives in order, in place and copied")
+    func arrives() throws {
+        let outbox = try Meeting.outbox(Count.self)
+        let inboxes = try Meeting.inboxes(Count.self)
+        try Meeting.introduce(outbox.desk, inboxes.desk)
+        let publisher = Publisher<Count>(outbox)
+        let subscriber = Subscriber<Count>(inboxes)
+        #expect(publisher.subscriberCount == 1)
+        for round in 0..<100 as Range<UInt64> {
+            var loan = try publisher.loan()
+            loan.payload = Count(round)
+            loan.send()
+            try publisher.send(copying: Count(round + 1000))
+            let sample = try subscriber.receive()
+            #expect(sample.payload == Count(round))
+            #expect(sample.header.sequence == 2 * round)
+            try sample.end()
+            #expect(try subscriber.receiveValue() == Count(round + 1000))
+            #expect(try subscriber.tryReceiveValue() == nil)
+        }
+    }
+
+    @Test("a full log says so, and a loan that is not sent leaves nothing")
+    func full() throws {
+        let outbox = try Meeting.outbox(Count.self, capacity: 8)
+        let inboxes = try Meeting.inboxes(Count.self)
+        try Meeting.introduce(outbox.desk, inboxes.desk)
+        let publisher = Publisher<Count>(outbox)
+        let subscriber = Subscriber<Count>(inboxes)
+        var sent: UInt64 = 0
+        while try publisher.trySend(copying: Count(sent)) { sent += 1 }
+        #expect(sent >= 7)
+        #expect(try publisher.send(copying: Count(0), until: .after(.milliseconds(20))) == false)
+        #expect(try subscriber.receiveValue() == Count(0))
+        if var loan = try publisher.tryLoan() { loan.payload = Count(77) } else { Issue.record("there is room") }
+        #expect(try publisher.trySend(copying: Count(sent)))
+        var received: [UInt64] = []
+        _ = try subscriber.receiveAvailable { received.append($0.number) }
+        #expect(received == Array(1...sent))
+    }
+
+    @Test("a stalled subscriber is put out, and learns it")
+    func stalled() throws {
+        let outbox = try Meeting.outbox(Count.self, capacity: 8, stallLimit: .milliseconds(50))
+        let inboxes = try Meeting.inboxes(Count.self)
+        try Meeting.introduce(outbox.desk, inboxes.desk)
+        let publisher = Publisher<Count>(outbox)
+        let subscriber = Subscriber<Count>(inboxes)
+        for number in 0..<100 as Range<UInt64> { try publisher.send(copying: Count(number)) }
+        #expect {
+            while try subscriber.tryReceiveValue() != nil {}
+        } throws: { ($0 as? IPCError)?.code == .evicted }
+        let notices = subscriber.takeNotices()
+        #expect(notices.contains { if case .putOut = $0 { true } else { false } })
+    }
+
+    @Test("a lossy subscriber is never waited for and knows what it missed")
+    func lossy() throws {
+        let outbox = try Meeting.outbox(Count.self, capacity: 8)
+        let inboxes = try Meeting.inboxes(Count.self, SubscriberOptions(delivery: .lossy, waiting: .blocking))
+        try Meeting.introduce(outbox.desk, inboxes.desk)
+        let publisher = Publisher<Count>(outbox)
+        let subscriber = Subscriber<Count>(inboxes)
+        for number in 0..<100 as Range<UInt64> { try publisher.send(copying: Count(number)) }
+        let first = try #require(try subscriber.tryReceiveValue())
+        #expect(first.number == subscriber.missed)
+        guard let sample = try subscriber.tryReceive() else {
+            Issue.record("there is more")
+            return
+        }
+        #expect(sample.payload == Count(first.number + 1))
+    }
+
+    @Test("threads sleep for a message and for room")
+    func blocking() throws {
+        try Watchdog.bound(.seconds(30)) {
+            let outbox = try Meeting.outbox(Count.self, capacity: 8)
+            let inboxes = try Meeting.inboxes(Count.self)
+            try Meeting.introduce(outbox.desk, inboxes.desk)
+            let total: UInt64 = 20_000
+            let result = try Meeting.onThread(outbox) { outbox in
+                let publisher = Publisher<Count>(outbox)
+                for number in 0..<total { try publisher.send(copying: Count(number)) }
+            }
+            let subscriber = Subscriber<Count>(inboxes)
+            for number in 0..<total { #expect(try subscriber.receiveValue() == Count(number)) }
+            try result.wait()
+        }
+    }
+
+    @Test("tasks suspend for a message and for room")
+    func suspending() async throws {
+        let outbox = try Meeting.outbox(Count.self, capacity: 8)
+        let inboxes = try Meeting.inboxes(Count.self)
+        try Meeting.introduce(outbox.desk, inboxes.desk)
+        let total: UInt64 = 5_000
+        nonisolated(unsafe) let mine = outbox
+        let sending = Task {
+            let publisher = Publisher<Count>(mine)
+            for number in 0..<total { try await publisher.send(copying: Count(number)) }
+            return publisher.subscriberCount
+        }
+        let subscriber = Subscriber<Count>(inboxes)
+        for number in 0..<total {
+            let value = try await subscriber.nextValue(until: .after(.seconds(20)))
+            #expect(value == Count(number))
+        }
+        #expect(try await sending.value == 1)
+    }
+}
