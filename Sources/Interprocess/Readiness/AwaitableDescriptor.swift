@@ -55,6 +55,13 @@ public struct AwaitableDescriptor: ~Copyable, Sendable {
         return state.withLock { $0.owned.take() }
     }
 
+    /// Another descriptor for the same open file, for who waits for it with another reactor.
+    package func duplicate() throws(IPCError) -> OwnedDescriptor {
+        do throws(Errno) { return OwnedDescriptor(adopting: try sysDuplicate(rawValue)) } catch {
+            throw IPCError(error, "fcntl", "descriptor \(rawValue)")
+        }
+    }
+
     // MARK: Blocking
 
     /// Blocks the thread until `interest` is so.

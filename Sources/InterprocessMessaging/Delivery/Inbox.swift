@@ -23,6 +23,10 @@ package final class Inbox: @unchecked Sendable {
     /// The publisher fences after each commit, so that this process need not make it.
     let isFenced: Bool
     let identity: TopicPeer
+    /// Where a task of the owner hears the publisher ring.
+    private var heard: AsyncBell?
+    /// Sleeps that asked for a datagram since the datagrams were last taken: there is at most one for each.
+    private var unheard = 0
 
     init(
         _ welcome: Welcome, _ payload: PayloadDescription, _ log: RemoteLog, _ page: RemotePage, _ link: PeerLink,
@@ -79,6 +83,19 @@ package final class Inbox: @unchecked Sendable {
     func look() -> ReaderCursor.Sighting {
         let isGone = link.isGone
         return core.value.cursor.look(publisherIsGone: isGone)
+    }
+
+    /// Before a task sleeps. The bells that have rung stay in the socket until there could be many.
+    func bell() throws(IPCError) -> AsyncBell {
+        unheard += 1
+        if unheard >= 64 {
+            link.drain()
+            unheard = 0
+        }
+        if let heard { return heard }
+        let fresh = try AsyncBell(link)
+        heard = fresh
+        return fresh
     }
 
     func prepare(_ mode: WaitMode) -> SleepingSide.Preparation {

@@ -138,23 +138,24 @@ extension InboxSet {
         guard desk.await(waiter) else { return true }
         defer { desk.forget(waiter) }
         if deadline.hasPassed { return false }
-        var seen: [UInt64] = []
-        for inbox in inboxes { seen.append(try inbox.link.socket.awaitable.generation(.readable)) }
+        var seen: [(bell: AsyncBell, generation: UInt64)] = []
+        for inbox in inboxes {
+            let bell = try inbox.bell()
+            seen.append((bell, try bell.descriptor.generation(.readable)))
+        }
         defer { for inbox in inboxes { inbox.leaveSleep() } }
         guard announce(.datagram) != nil, !sees else { return true }
-        for (index, inbox) in inboxes.enumerated() {
-            try inbox.link.socket.awaitable.arm(waiter, index: index, .readable, after: seen[index])
+        for (index, (bell, generation)) in seen.enumerated() {
+            try bell.descriptor.arm(waiter, index: index, .readable, after: generation)
         }
         let wakeup = try await TaskWait.end(of: waiter, until: deadline)
-        for inbox in inboxes { inbox.link.socket.awaitable.disarm(waiter) }
+        for (bell, _) in seen { bell.descriptor.disarm(waiter) }
         return try conclude(wakeup)
     }
 
     private func conclude(_ wakeup: Wakeup) throws(IPCError) -> Bool {
         switch wakeup {
-        case .ready(let index):
-            if index >= 0 { inboxes[index].link.drain() }
-            return true
+        case .ready: return true
         case .timedOut: return false
         case .cancelled:
             throw IPCError(
