@@ -94,7 +94,7 @@ package struct BroadcastLog: ~Copyable, Sendable {
     @inlinable package var largestPayloadBytes: Int { largestPayload }
 
     /// How many records of one size fit without another look at the readers.
-    package var recordsWithinLimit: Int { Int((limit &- head) / UInt64(stride)) }
+    @inlinable package var recordsWithinLimit: Int { Int((limit &- head) / UInt64(stride)) }
 
     /// No record follows: readers that have read all learn that this is the end. Wake sleepers afterwards.
     package mutating func end() {

@@ -84,6 +84,10 @@ package struct ReaderCursor: ~Copyable, Sendable {
     package var nextSequence: UInt64 { sequence }
     /// How many records this reader has missed since it was entered.
     package var missedRecords: UInt64 { missed }
+    /// Whether less than an eighth of the ring was taken and not released.
+    @inlinable package var holdsLittle: Bool {
+        position &- released < UInt64(truncatingIfNeeded: ring.capacity) &>> 3
+    }
     /// Position of the next record.
     package var nextPosition: UInt64 { position }
 

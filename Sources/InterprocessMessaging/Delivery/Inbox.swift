@@ -23,6 +23,10 @@ package final class Inbox: @unchecked Sendable {
     /// The publisher fences after each commit, so that this process need not make it.
     let isFenced: Bool
     let identity: TopicPeer
+    /// Of the record that it began with.
+    let firstSequence: UInt64
+    /// What was overwritten before it was read.
+    var missed: UInt64 = 0
     /// Where a task of the owner hears the publisher ring.
     private var heard: AsyncBell?
     /// Sleeps that asked for a datagram since the datagrams were last taken: there is at most one for each.
@@ -58,6 +62,7 @@ package final class Inbox: @unchecked Sendable {
         self.fields = fields
         isFenced = welcome.publisherIsFenced || !hasBarrier
         identity = TopicPeer(link.peer)
+        firstSequence = welcome.sequence
         let words = page.page
         core = Cell(
             InboxCore(

@@ -37,6 +37,7 @@ extension InboxSet {
         case .record, .nothing: return false
         case .lapped(let count):
             missed &+= count
+            inbox.missed &+= count
             note(.missed(count, inbox.identity))
             return false
         case .evicted:

@@ -127,6 +127,31 @@ public struct Publisher<Payload: SharedPayload>: ~Copyable {
         wake()
     }
 
+    /// Sends `count` messages that `fill` writes in place, one after the other; blocks the thread until there is room for all of them.
+    ///
+    /// Each is visible as soon as it is filled; subscribers that sleep are woken once, at the end.
+    ///
+    /// - Parameter count: at most a quarter of the log.
+    /// - Throws: ``IPCError/Code/messageTooLarge`` for more.
+    @inlinable
+    public func sendBatch(of count: Int, _ fill: (_ index: Int, _ payload: inout Payload) -> Void) throws(IPCError) {
+        precondition(!core.value.isClaimed, "one loan of a publisher is open at a time")
+        guard count > 0 else { return }
+        if core.value.alive.loadRelaxed() == 0 || core.value.log.recordsWithinLimit < count {
+            _ = try outbox.waitForRoom(.records(count), until: .never)
+        }
+        core.value.isClaimed = true
+        for index in 0..<count {
+            guard let place = core.value.log.claimPlace() else { preconditionFailure("there is room for all of them") }
+            if _slowPath(core.value.fields.hasFields) { outbox.clearFields(place) }
+            fill(index, &place[as: Payload.self])
+            stamp(place)
+            core.value.log.commit()
+        }
+        core.value.isClaimed = false
+        wake()
+    }
+
     // MARK: What both are made of
 
     @inlinable @inline(__always)

@@ -117,20 +117,45 @@ public struct Subscriber<Payload: SharedPayload>: ~Copyable {
     // MARK: Many
 
     /// Calls `body` with the messages that are there, at most `limit`, in place; returns how many there were. Never blocks.
+    ///
+    /// Room is given back to the publisher for many at a time, so this is the fastest way to read a stream.
+    ///
+    /// - Throws: what `body` throws: the message that it was called with is taken; ``IPCError/Code/evicted`` if some of the messages were
+    ///   overwritten while they were used.
     @inlinable
     public func receiveAvailable(
         upTo limit: Int = .max, _ body: (borrowing Payload) throws(IPCError) -> Void
     ) throws(IPCError) -> Int {
         var count = 0
         while count < limit {
-            guard let place = try take() else { break }
-            try use(place, body)
-            count += 1
+            guard let first = try take() else { break }
+            // Those that follow from the same publisher are given back with it at once.
+            do throws(IPCError) {
+                try body(first[as: Payload.self])
+                count &+= 1
+                while count < limit, let place = takeFollowing() {
+                    try body(place[as: Payload.self])
+                    count &+= 1
+                }
+            } catch {
+                _ = inboxes.release()
+                throw error
+            }
+            if _slowPath(!inboxes.release()) { throw inboxes.overwritten }
         }
         return count
     }
 
     // MARK: What all are made of
+
+    /// The next message of the publisher whose message is in use, at most so far that the publisher is not held up for long.
+    @inlinable @inline(__always)
+    func takeFollowing() -> RecordPlace? {
+        guard core.value.isLossless, let taken = core.value.taken, taken.value.cursor.holdsLittle else {
+            return nil
+        }
+        return taken.value.cursor.nextPlace(byteCount: core.value.payloadBytes)
+    }
 
     @inlinable @inline(__always)
     func takeFast() -> RecordPlace? {

@@ -122,3 +122,42 @@ struct DeliveryTests {
         #expect(try await sending.value == 1)
     }
 }
+
+@Suite("Many messages at once")
+struct BatchTests {
+    @Test("a batch is filled in place and read at once; accounts tell what was had")
+    func batches() throws {
+        let outbox = try Meeting.outbox(Count.self, capacity: 64)
+        let inboxes = try Meeting.inboxes(Count.self)
+        try Meeting.introduce(outbox.desk, inboxes.desk)
+        let publisher = Publisher<Count>(outbox)
+        let subscriber = Subscriber<Count>(inboxes)
+        var (sent, received) = (UInt64(0), [UInt64]())
+        for _ in 0..<20 {
+            try publisher.sendBatch(of: 16) { index, payload in payload = Count(sent + UInt64(index)) }
+            sent += 16
+            _ = try subscriber.receiveAvailable { received.append($0.number) }
+        }
+        #expect(received == Array(0..<sent))
+        #expect(subscriber.accounts.map(\.received) == [sent])
+        #expect(publisher.status().sent == sent)
+        #expect(publisher.status().subscribers.map(\.backlog) == [0])
+        #expect { try publisher.sendBatch(of: 17) { _, _ in } } throws: { ($0 as? IPCError)?.code == .messageTooLarge }
+    }
+
+    @Test("a body that throws has taken its message, and no other")
+    func throwingBody() throws {
+        let outbox = try Meeting.outbox(Count.self, capacity: 64)
+        let inboxes = try Meeting.inboxes(Count.self)
+        try Meeting.introduce(outbox.desk, inboxes.desk)
+        let publisher = Publisher<Count>(outbox)
+        let subscriber = Subscriber<Count>(inboxes)
+        for number in 0..<5 as Range<UInt64> { try publisher.send(copying: Count(number)) }
+        #expect(throws: IPCError.self) {
+            _ = try subscriber.receiveAvailable { (payload) throws(IPCError) in
+                if payload.number == 2 { throw IPCError(code: .malformed, subject: "test") }
+            }
+        }
+        #expect(try subscriber.tryReceiveValue() == Count(3))
+    }
+}
