@@ -27,6 +27,8 @@ struct ReaderBells: @unchecked Sendable {
         unsafe base = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
         unsafe base.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
         self.count = count
+        // A place is that of nobody until its reader is seen: `used` may be seen before the address is.
+        for index in 0..<count { silence(index) }
         if isFenced { used.storeRelaxed(Self.fenced) }
     }
 

@@ -4,8 +4,8 @@
 ///
 /// Three models: stores arrive at once (sequential consistency); in the order of the program through a buffer that the
 /// thread alone sees (x86-64's TSO); in any order but that of one word, releasing stores behind everything before them
-/// (the part of arm64 that reorders stores). Loads happen in the order of the program: what acquire fences are for does not
-/// show here.
+/// (the part of arm64 that reorders stores). Loads happen in the order of the program: what acquire fences are for shows in
+/// ``ViewMachine``.
 struct WeakMemory {
     enum Model: CaseIterable { case sequential, totalStoreOrder, partialStoreOrder }
 

@@ -37,7 +37,7 @@ import Testing
 
     /// Words: 0 commit, 1 sleeps, 2 doorbell. Threads: 0 publisher, 1 reader.
     private func sleeping(
-        _ barrier: Barrier, messages: UInt8 = 3, ringsOnce: Bool = true, staysOdd: Bool = false,
+        _ barrier: Barrier, messages: UInt8 = 2, ringsOnce: Bool = true, staysOdd: Bool = false,
         readsBellLate: Bool = false
     ) -> [[Step]] {
         let publisher: [Step] =
