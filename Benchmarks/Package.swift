@@ -31,5 +31,18 @@ let package = Package(
         // packages are in Peers/ and built by the command.
         .target(name: "CCompare"),
         .executableTarget(name: "compare-c", dependencies: ["CCompare"]),
+        .executableTarget(
+            name: "compare-interprocess",
+            dependencies: [
+                "CCompare", .product(name: "Interprocess", package: "swift-interprocess"),
+                .product(name: "InterprocessMessaging", package: "swift-interprocess"),
+            ],
+            swiftSettings: [
+                .swiftLanguageMode(.v6),
+                .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+                .enableUpcomingFeature("InternalImportsByDefault"),
+                .enableUpcomingFeature("ExistentialAny"),
+                .enableExperimentalFeature("Lifetimes"),
+            ]),
     ]
 )

@@ -30,6 +30,12 @@ double compare_clock_cost(void) {
     return (double)(last - before) / 10000;
 }
 
+void compare_end(void) { _exit(0); }
+
+void compare_sleep(void) {
+    while (1) pause();
+}
+
 void compare_yield(void) { sched_yield(); }
 
 void compare_failed(const char *what) {
@@ -61,9 +67,9 @@ void *compare_private(size_t bytes) {
 }
 
 void compare_name(char *out, size_t room, const char *prefix, int channel) {
-    // Of the process that measures: its children have it as their parent.
+    // Of the process that measures, also in its children.
     static int owner;
-    if (!owner) owner = getpid();
+    if (!owner) owner = getenv("COMPARE_OWNER") ? atoi(getenv("COMPARE_OWNER")) : getpid();
     snprintf(out, room, "%sswift-ipc-compare-%d-%d", prefix, owner, channel);
 }
 
@@ -125,6 +131,8 @@ void compare_begin(struct compare *run, int count, char **arguments) {
     char unused[64];
     compare_name(unused, sizeof unused, "", 0);
     if (run->child < 0) go_to_cpu(run);
+    // A program of its own sees the one CPU that it was given.
+    else run->yields = getenv("COMPARE_YIELDS") && atoi(getenv("COMPARE_YIELDS"));
 }
 
 static void become_child(struct compare *run, int number) {
@@ -145,8 +153,12 @@ void compare_fork(struct compare *run) {
 }
 
 void compare_spawn(struct compare *run) {
-    char board[16], child[16];
-    for (int i = 0; i < run->child_count && run->child < 0; i++) {
+    char board[16], child[16], owner[16];
+    if (run->child >= 0) return;
+    snprintf(owner, sizeof owner, "%d", getpid());
+    setenv("COMPARE_OWNER", owner, 1);
+    setenv("COMPARE_YIELDS", run->yields ? "1" : "0", 1);
+    for (int i = 0; i < run->child_count; i++) {
         char **copy = calloc((size_t)count_of_arguments + 5, sizeof *copy);
         if (!copy) compare_failed("memory");
         memcpy(copy, arguments_of_run, (size_t)count_of_arguments * sizeof *copy);
@@ -156,19 +168,13 @@ void compare_spawn(struct compare *run) {
         memcpy(copy + count_of_arguments, more, sizeof more);
         pid_t pid = fork();
         if (pid < 0) compare_failed("fork");
-        if (pid > 0) {
-            free(copy);
-            continue;
+        if (pid == 0) {
+            become_child(run, i);
+            execv("/proc/self/exe", copy);
+            _exit(127);
         }
-        become_child(run, i);
-        // The new program counts the CPUs anew; its place stays.
-        char cpus[16];
-        snprintf(cpus, sizeof cpus, "%d", run->yields);
-        setenv("COMPARE_YIELDS", cpus, 1);
-        execv("/proc/self/exe", copy);
-        _exit(127);
+        free(copy);
     }
-    if (run->child >= 0 && getenv("COMPARE_YIELDS")) run->yields = atoi(getenv("COMPARE_YIELDS"));
 }
 
 static void rest(void) {

@@ -8,12 +8,12 @@
 
 /// Two processes hand one word back and forth: what the caches of this moment allow.
 int run_distance(struct compare *run) {
-    enum { rounds = 20000, parts = 20 };
+    enum { rounds = 2000, parts = 40 };
     run->child_count = 1;
     run->exchanges = 1;
     struct { _Alignas(64) uint64_t value; } *word = compare_shared(4096);
     compare_fork(run);
-    double best = 1e9, times[parts];
+    double least = 0, times[parts];
     for (int part = 0; part < parts; part++) {
         uint64_t before = compare_now();
         for (uint64_t i = 1; i <= rounds; i++) {
@@ -27,9 +27,15 @@ int run_distance(struct compare *run) {
             }
         }
         times[part] = (double)(compare_now() - before) / rounds / 2;
-        if (times[part] < best) best = times[part];
     }
-    if (run->child < 0) compare_report_latency(run, times, parts, times, parts);
+    if (run->child >= 0) return 0;
+    // The lower quartile: where another process had a CPU for a while says nothing about the distance.
+    for (int part = 0; part < parts; part++) {
+        int below = 0;
+        for (int other = 0; other < parts; other++) below += times[other] < times[part];
+        if (below <= parts / 4 && times[part] > least) least = times[part];
+    }
+    printf("{\"distance\":%.1f}\n", least);
     return 0;
 }
 

@@ -16,7 +16,8 @@
 extern "C" {
 #endif
 
-enum { compare_children = 16, compare_slices = 50 };
+#define compare_children 16
+#define compare_slices 50
 
 /// What the processes of one run share beside the subject itself: who is to do how much, and what came of it.
 struct compare_board {
@@ -45,7 +46,7 @@ struct compare {
 void compare_begin(struct compare *run, int count, char **arguments);
 /// Starts the other processes as copies of this one, each on its CPU; returns in each of them.
 void compare_fork(struct compare *run);
-/// The same with programs of their own, that begin at main.
+/// The same with programs of their own, that begin at main; returns in the parent, and at once in a child.
 void compare_spawn(struct compare *run);
 /// Child: waits for the next phase; how many messages it has, 0 at the end.
 uint64_t compare_next_phase(struct compare *run);
@@ -63,6 +64,10 @@ void compare_report_rate(struct compare *run);
 /// Ends the run as one that this subject cannot do, with its reason, or that failed.
 __attribute__((noreturn)) void compare_unsupported(const char *why);
 __attribute__((noreturn)) void compare_failed(const char *what);
+
+/// Ends the process at once; or sleeps until another thread does.
+void compare_end(void);
+void compare_sleep(void);
 
 uint64_t compare_now(void);
 /// What one reading of the clock takes, in nanoseconds.
@@ -121,6 +126,14 @@ static inline __attribute__((always_inline)) void compare_receive(struct compare
     run->received += 1;
 }
 
+static inline void compare_note_slice(struct compare *run, uint64_t slice, double per_message) {
+    run->board->child[run->child].slices[slice] = per_message;
+}
+
+static inline void compare_note_phase(struct compare *run, double per_message) {
+    run->board->child[run->child].per_message = per_message;
+}
+
 static inline __attribute__((always_inline)) void compare_answer(struct compare *run, compare_verb send, compare_verb receive) {
     uint64_t rounds;
     while ((rounds = compare_next_phase(run))) {
@@ -136,10 +149,10 @@ static inline __attribute__((always_inline)) void compare_answer(struct compare 
             for (uint64_t s = 0; s < compare_slices; s++) {
                 for (uint64_t i = 0; i < slice; i++) compare_receive(run, receive);
                 uint64_t now = compare_now();
-                run->board->child[run->child].slices[s] = (double)(now - before) / (double)slice;
+                compare_note_slice(run, s, (double)(now - before) / (double)slice);
                 before = now;
             }
-            run->board->child[run->child].per_message = (double)(before - first) / (double)(slice * compare_slices);
+            compare_note_phase(run, (double)(before - first) / (double)(slice * compare_slices));
             for (uint64_t i = 1 + slice * compare_slices; i < rounds; i++) compare_receive(run, receive);
         }
         compare_phase_done(run);
@@ -162,6 +175,29 @@ static inline uint64_t compare_rounds(double milliseconds, uint64_t rounds, uint
     return wanted < 10 ? 10 : wanted > 1e8 ? 100000000 : (uint64_t)wanted;
 }
 
+/// How a turn of exchanges is divided.
+struct compare_plan {
+    uint64_t batches, batch; // for the median: batches long enough that the two readings of the clock do not count
+    uint64_t singles;        // for the tail: one reading an exchange, whose own cost is taken off
+};
+
+static inline struct compare_plan compare_plan_of(const struct compare *run, uint64_t rounds, uint64_t nanoseconds) {
+    struct compare_plan plan;
+    plan.batch = 1 + (uint64_t)(10000 / ((double)(nanoseconds + 1) / (double)rounds));
+    plan.batches = compare_rounds((double)run->milliseconds * 0.6, rounds, nanoseconds) / plan.batch + 1;
+    plan.singles = compare_rounds((double)run->milliseconds * 0.3, rounds, nanoseconds);
+    if (plan.singles > 2000000) plan.singles = 2000000;
+    return plan;
+}
+
+static inline double *compare_samples(uint64_t count) { return (double *)compare_private(count * sizeof(double)); }
+
+/// How many messages the phase after this one has, of three, the last of which is reported: whole batches of 16, at least two messages a
+/// slice.
+static inline uint64_t compare_next_rate_rounds(const struct compare *run, int phase, uint64_t rounds, uint64_t nanoseconds) {
+    return compare_rounds((double)run->milliseconds * (phase == 0 ? 0.1 : 1), rounds, nanoseconds) / 16 * 16 + 128;
+}
+
 static inline __attribute__((always_inline)) void compare_measure_latency(struct compare *run, compare_verb send, compare_verb receive) {
     uint64_t warm = 20;
     uint64_t spent = 0;
@@ -172,21 +208,14 @@ static inline __attribute__((always_inline)) void compare_measure_latency(struct
         compare_await_phase(run);
         if (i == 0) warm = compare_rounds((double)run->milliseconds * 0.1, warm, spent);
     }
-    // The median: batches long enough that the two readings of the clock do not count.
-    uint64_t rounds = compare_rounds((double)run->milliseconds * 0.6, warm, spent);
-    uint64_t batch = compare_rounds(0.01, warm, spent);
-    if ((double)spent / (double)warm > 1000) batch = 1 + (uint64_t)(10000 / ((double)spent / (double)warm));
-    uint64_t batches = rounds / batch + 1;
-    double *means = (double *)compare_private(batches * sizeof(double));
-    compare_start_phase(run, batches * batch);
-    for (uint64_t i = 0; i < batches; i++) means[i] = (double)compare_exchange(run, send, receive, batch) / (double)batch / 2;
+    struct compare_plan plan = compare_plan_of(run, warm, spent);
+    double *means = compare_samples(plan.batches), *each = compare_samples(plan.singles), cost = compare_clock_cost();
+    compare_start_phase(run, plan.batches * plan.batch);
+    for (uint64_t i = 0; i < plan.batches; i++)
+        means[i] = (double)compare_exchange(run, send, receive, plan.batch) / (double)plan.batch / 2;
     compare_await_phase(run);
-    // The tail: one reading an exchange, whose own cost is taken off.
-    uint64_t singles = compare_rounds((double)run->milliseconds * 0.3, warm, spent);
-    if (singles > 2000000) singles = 2000000;
-    double *each = (double *)compare_private(singles * sizeof(double)), cost = compare_clock_cost();
-    compare_start_phase(run, singles);
-    for (uint64_t i = 0, before = compare_now(); i < singles; i++) {
+    compare_start_phase(run, plan.singles);
+    for (uint64_t i = 0, before = compare_now(); i < plan.singles; i++) {
         compare_send(run, send);
         compare_receive(run, receive);
         uint64_t now = compare_now();
@@ -195,7 +224,7 @@ static inline __attribute__((always_inline)) void compare_measure_latency(struct
     }
     compare_await_phase(run);
     compare_start_phase(run, 0);
-    compare_report_latency(run, means, batches, each, singles);
+    compare_report_latency(run, means, plan.batches, each, plan.singles);
 }
 
 static inline __attribute__((always_inline)) void compare_measure_rate(struct compare *run, compare_verb send) {
@@ -206,8 +235,7 @@ static inline __attribute__((always_inline)) void compare_measure_rate(struct co
         for (uint64_t n = 0; n < rounds; n++) compare_send(run, send);
         compare_await_phase(run);
         spent = compare_now() - before;
-        // Whole batches of 16, at least two messages a slice; the last phase is the one that is reported.
-        rounds = compare_rounds((double)run->milliseconds * (i == 0 ? 0.1 : 1), rounds, spent) / 16 * 16 + 128;
+        rounds = compare_next_rate_rounds(run, i, rounds, spent);
     }
     compare_start_phase(run, 0);
     compare_report_rate(run);
