@@ -86,6 +86,12 @@ let ipcTarget = Target.executableTarget(
     ],
     swiftSettings: settings)
 
+// The second process of the tests of messaging: not a product.
+let peerTarget = Target.executableTarget(
+    name: "messaging-peer", dependencies: ["Interprocess", "InterprocessMessaging", system],
+    path: "Tests/MessagingPeer",
+    swiftSettings: testSettings + [.enableUpcomingFeature("InternalImportsByDefault")])
+
 let package = Package(
     name: "swift-interprocess",
     products: [
@@ -124,6 +130,7 @@ let package = Package(
             dependencies: ["Interprocess", "InterprocessSyscalls", system],
             swiftSettings: settings),
     ]
+        + (tests.contains("InterprocessMessagingTests") ? [peerTarget] : [])
         + (withCommand ? [ipcTarget] : [])
         + examples.map {
             .executableTarget(
@@ -140,6 +147,7 @@ let package = Package(
                 ] + (withCommand ? ["ipc"] : [])
                     + (["InterprocessStructuresTests", "InterprocessMessagingTests"].contains($0)
                         ? ["InterprocessStructures"] : [])
+                    + ($0 == "InterprocessMessagingTests" ? ["messaging-peer"] : [])
                     + ($0 == "InterprocessStructuresTests" ? [] : ["InterprocessMessaging", "InterprocessJSON"]),
                 sources: chosenFolders[$0].flatMap { $0.isEmpty ? nil : $0 },
                 // What the README shows is compiled as its readers would compile it.
