@@ -52,5 +52,6 @@ package struct SharedBell: @unchecked Sendable {
 @usableFromInline
 package enum SharedFence {
     @usableFromInline package static func acquire() {}
+    @usableFromInline package static func release() {}
     @usableFromInline package static func full() {}
 }

@@ -34,6 +34,9 @@ struct Honest: ~Copyable {
             region.base, layout, pair, isLossless: isLossless, position: entry.position, sequence: entry.sequence)!
     }
 
+    /// It has set its pin, and not yet looked whether it holds.
+    var isHalfPinned = false
+
     mutating func take(_ layout: LogLayout) -> Bool {
         let sequence = cursor.nextSequence
         if layout.isFixed {
@@ -104,6 +107,7 @@ struct Scene: ~Copyable {
         case 6: enter()
         case 7, 8, 9: lie()
         case 10: ring()
+        case 11 where decide({ $0.flag() }): _ = log.raiseLimit()
         case 11: while let index = log.nextEvicted() { remove(index) }
         case 12: if let liar = oneOfTheLiars() { log.evict(liar.index) }
         case 13: if let liar = oneOfTheLiars() { remove(liar.index) }
@@ -161,8 +165,9 @@ struct Scene: ~Copyable {
     private mutating func giveUpAClaim() {
         let length = layout.payloadBytes
         guard room(length), let place = layout.isFixed ? log.claim() : log.claim(byteCount: length) else { return }
-        // Every word of it the commit word of the next record.
-        for word in 0..<length / 8 { (place + 8 * word).storeBytes(of: log.nextSequence &+ 1, as: UInt64.self) }
+        // Every word of it the commit word of this record or of one of those behind it.
+        let mimicked = log.nextSequence &+ 1 &+ UInt64(decide { $0.choose(4) })
+        for word in 0..<length / 8 { (place + 8 * word).storeBytes(of: mimicked, as: UInt64.self) }
     }
 
     private mutating func ring() {
@@ -247,13 +252,26 @@ struct Scene: ~Copyable {
     // MARK: Honest readers
 
     private mutating func keepersLook() {
-        let isAtTheEnd = keeper.cursor.nextSequence == log.nextSequence
         let sighting = keeper.cursor.look()
-        must(isAtTheEnd && sighting == .nothing, "at \(keeper.cursor.nextSequence) of \(log.nextSequence): \(sighting)")
+        must(
+            isAtTheEnd(keeper.cursor) && sighting == .nothing,
+            "at \(keeper.cursor.nextSequence) of \(log.nextSequence): \(sighting)")
     }
 
+    private func isAtTheEnd(_ cursor: borrowing ReaderCursor) -> Bool { cursor.nextSequence == log.nextSequence }
+
     private mutating func pin() {
+        if pinner.isHalfPinned {
+            pinner.isHalfPinned = false
+            if pinner.cursor.confirmPin() { must(pinner.take(layout) || isAtTheEnd(pinner.cursor), "a pin on nothing") }
+            return
+        }
         if decide({ $0.flag() }) { return pinner.release(keepingPin: decide { $0.flag() }) }
+        if pinner.held.isEmpty, !pinner.cursor.isPinned, decide({ $0.flag() }) {
+            pinner.cursor.storePin()
+            pinner.isHalfPinned = true
+            return
+        }
         if pinner.take(layout) || !pinner.held.isEmpty { return }
         switch pinner.cursor.look() {
         case .nothing, .lapped, .record: break
@@ -268,6 +286,7 @@ struct Scene: ~Copyable {
         #endif
         while let liar = liars.first { remove(liar.index) }
         must(log.nextEvicted() == nil, "somebody who is not there was put out")
+        if pinner.isHalfPinned { _ = pinner.cursor.confirmPin() }
         pinner.release()
         while keeper.take(layout) {}
         keepersLook()

@@ -122,6 +122,8 @@ extension BroadcastLog {
         let target = floor &+ UInt64(ring.capacity)
         if limit == target { return nil }
         if let holder = roster.withDesk({ $0.pinned(below: floor, head: head) }) { return holder }
+        // Whoever was put out since the floor moved finds the mark before what overwrites its record.
+        SharedFence.release()
         limit = target
         return nil
     }

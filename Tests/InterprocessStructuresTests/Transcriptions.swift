@@ -34,7 +34,7 @@ struct Transcription: Sendable, CustomTestStringConvertible {
     static let noPayloadHere = "it is for the payload, which is not part of this"
 
     static let all = [
-        commitAndRelease, ownLengths, copy, onAtTheFloor, pin, keptPin, putOut, theEnd, hanging,
+        commitAndRelease, ownLengths, copy, onAtTheFloor, pin, keptPin, putOut, latePinPutOut, theEnd, hanging,
         sleep(isFenced: true), sleep(isFenced: false), markAndRing, twoWaysOfSleeping, room(isFenced: true),
         room(isFenced: false), entering(isFenced: true), entering(isFenced: false),
     ]
@@ -216,17 +216,45 @@ extension Transcription {
         name: "being put out", memory: [0, 0, 5],
         needless: [
             "evicted → none": forTheFenceBehind, "floor → none": forTheFenceBehind,
-            "the floor's fence → acquireRelease": "for pins",
         ]
     ) { site in
         let (evicted, floor, payload) = (0, 1, 2)
         return [
             [
                 .store(evicted, site("evicted", .release)) { _ in 1 },
-                .store(floor, site("floor", .release)) { _ in 1 }, .fence(site("the floor's fence", .full)),
+                .store(floor, site("floor", .release)) { _ in 1 }, .fence(site("the floor's fence", .release)),
                 .store(payload, .none) { _ in 9 },
             ],
             [
+                .load(0, from: payload, .none), .fence(site("the release's fence", .acquire)),
+                .load(1, from: evicted, .none), .jump("intact") { $0[1] == 0 },
+                .load(2, from: floor, .none), .jump("done") { $0[2] == 1 },
+                .label("intact"), .check("overwritten, and not told") { $0[0] == 5 }, .label("done"),
+            ],
+        ]
+    }
+
+    /// The pin came between the publisher's two looks: it holds, although the floor has passed it, and then is put out. Words: 0
+    /// floor, 1 pin (9: none), 2 evicted, 3 payload.
+    static let latePinPutOut = Transcription(
+        name: "a late pin, put out", memory: [0, 9, 0, 5],
+        needless: [
+            "floor → none": "for who goes on there", "evicted → none": forTheFenceBehind,
+            "the pin → none": "nothing was read before it",
+            "the publisher's load of the pin → none": "what it read of the record is not told to be whole",
+        ]
+    ) { site in
+        let (floor, pin, evicted, payload) = (0, 1, 2, 3)
+        return [
+            [
+                .store(floor, site("floor", .release)) { _ in 1 }, .fence(site("the floor's fence", .full)),
+                .load(0, from: pin, site("the publisher's load of the pin", .acquire)), .jump("free") { $0[0] == 9 },
+                .store(evicted, site("evicted", .release)) { _ in 1 },
+                .label("free"), .fence(site("the limit's fence", .release)), .store(payload, .none) { _ in 9 },
+            ],
+            [
+                .store(pin, site("the pin", .release)) { _ in 0 }, .fence(site("the pin's fence", .full)),
+                .load(0, from: floor, .none), .jump("done") { $0[0] > 0 },
                 .load(0, from: payload, .none), .fence(site("the release's fence", .acquire)),
                 .load(1, from: evicted, .none), .jump("intact") { $0[1] == 0 },
                 .load(2, from: floor, .none), .jump("done") { $0[2] == 1 },
