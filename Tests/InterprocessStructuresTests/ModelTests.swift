@@ -191,7 +191,7 @@ final class Model {
     }
 }
 
-@Suite(.bounded()) struct ModelTests {
+@Suite(.bounded(Stress.limit)) struct ModelTests {
     static let layouts: [LogLayout] = [
         LogLayout(fixedPayloadBytes: 16, recordCount: 2)!, LogLayout(fixedPayloadBytes: 100, recordCount: 5)!,
         LogLayout(fixedPayloadBytes: 48, recordCount: 32)!, LogLayout(variableCapacity: 256)!,
@@ -203,7 +203,7 @@ final class Model {
         let seed = Dice.seed()
         print("layout \(index): INTERPROCESS_SEED=\(seed)")
         var counts: [String: Int] = [:]
-        for round in 0..<60 {
+        try Stress.rounds(60) { round in
             let scene = Scene(Self.layouts[index], maximumReaders: 4)
             let model = Model(scene, Dice(seed &+ UInt64(round)))
             for _ in 0..<1_500 { try model.step() }
