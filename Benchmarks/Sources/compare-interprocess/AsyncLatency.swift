@@ -31,7 +31,7 @@ enum AsyncLatency {
         words.withUnsafeMutableBufferPointer { compare_fill(run, $0.baseAddress, number) }
         loan.send()
         guard let sample = try await subscriber.next() else { compare_failed("the end") }
-        sample.payload.span.withUnsafeBufferPointer { compare_check(run, $0.baseAddress, number) }
+        check(sample, number, run)
     }
 
     private static func loop<let count: Int>(

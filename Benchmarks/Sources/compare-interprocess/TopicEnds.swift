@@ -79,22 +79,24 @@ extension Subscriber {
     @inline(__always)
     func receive<let count: Int>(_ number: UInt64, _ run: UnsafeMutablePointer<compare>) where Payload == Words<count> {
         if run.pointee.yields != 0 { return receiveYielding(number, run) }
-        try! withSample { (payload) throws(IPCError) in
-            payload.span.withUnsafeBufferPointer { compare_check(run, $0.baseAddress, number) }
-        }
+        check(try! receive(), number, run)
     }
 
     private func receiveYielding<let count: Int>(_ number: UInt64, _ run: UnsafeMutablePointer<compare>)
     where Payload == Words<count> {
         var looks: UInt32 = 0
         while true {
-            let found: Void? = try! tryWithSample { (payload) throws(IPCError) in
-                payload.span.withUnsafeBufferPointer { compare_check(run, $0.baseAddress, number) }
-            }
-            if found != nil { return }
+            if let sample = try! tryReceive() { return check(sample, number, run) }
             compare_idle(run, &looks)
         }
     }
+}
+
+@inline(__always)
+func check<let count: Int>(
+    _ sample: borrowing Sample<Words<count>>, _ number: UInt64, _ run: UnsafeMutablePointer<compare>
+) {
+    sample.bytes.withUnsafeBufferPointer { compare_check(run, $0.baseAddress, number) }
 }
 
 /// Both sides of an exchange.

@@ -20,7 +20,7 @@ extension InboxSet {
     package func takeBytes(until deadline: Deadline) throws(IPCError) -> RecordPlace? {
         while true {
             if let place = try takeBytes() { return place }
-            spinBriefly()
+            _ = core.value.spinBriefly()
             if let place = try takeBytes() { return place }
             guard try waitOrEnd(until: deadline) else { return nil }
         }

@@ -26,14 +26,6 @@ extension InboxSet {
 
     // MARK: Spinning
 
-    /// Before anything that takes longer: what comes within a microsecond is seen at once. Nothing for those who sleep at once.
-    @usableFromInline
-    package func spinBriefly() {
-        guard strategy != .blocking, inboxes.count == 1 else { return }
-        let inbox = inboxes[0]
-        for _ in 0..<512 where inbox.hasNext || desk.news.isRaised { return }
-    }
-
     /// Looks for as long as the strategy says; true: there may be something.
     private func spin(until deadline: Deadline) -> Bool {
         let nanoseconds = strategy.spinNanoseconds

@@ -16,16 +16,33 @@ package struct InboxSetCore: ~Copyable {
     /// There are several publishers, and each gets its turn.
     @usableFromInline package var takesTurns = false
     @usableFromInline package let isLossless: Bool
+    /// Who waits looks a while before anything else.
+    @usableFromInline package let spins: Bool
+    /// The subscriber has gone, and the sample in use keeps the inboxes.
+    @usableFromInline package var isOrphaned = false
     /// Of a message of a topic of one size.
     @usableFromInline package let payloadBytes: Int
 
-    init(alive: SharedWord, news: SharedWord, isLossless: Bool, payloadBytes: Int) {
+    init(alive: SharedWord, news: SharedWord, isLossless: Bool, spins: Bool, payloadBytes: Int) {
+        self.spins = spins
         current = nil
         taken = nil
         self.alive = alive
         self.news = news
         self.isLossless = isLossless
         self.payloadBytes = payloadBytes
+    }
+}
+
+extension InboxSetCore {
+    /// Before anything that takes longer: what comes within a microsecond is seen at once, without a reference that is counted.
+    ///
+    /// Returns whether the next message may be there.
+    @usableFromInline @inline(never)
+    package func spinBriefly() -> Bool {
+        guard spins, !takesTurns, let current else { return false }
+        for _ in 0..<512 where current.value.cursor.hasNext { return true }
+        return false
     }
 }
 
@@ -67,7 +84,7 @@ package final class InboxSet {
         core = Cell(
             InboxSetCore(
                 alive: alive, news: desk.news.word, isLossless: hello.isLossless,
-                payloadBytes: hello.payload.fixed?.sizeBytes ?? 0))
+                spins: strategy != .blocking, payloadBytes: hello.payload.fixed?.sizeBytes ?? 0))
     }
 
     deinit {
@@ -124,12 +141,16 @@ package final class InboxSet {
 
     /// Gives back the message in use and wakes a publisher that waits for its room. False: it was overwritten meanwhile.
     @inlinable @inline(__always)
-    package func release() -> Bool {
+    package func release() -> Bool { Self.release(core, Lent(self)) }
+
+    /// The same for one who has the inboxes lent.
+    @inlinable @inline(__always)
+    static func release(_ core: Cell<InboxSetCore>, _ lent: Lent<InboxSet>) -> Bool {
         guard let taken = core.value.taken else { return true }
         core.value.taken = nil
         let isIntact = taken.value.cursor.release()
-        if _slowPath(taken.value.cursor.mustWakePublisher()) { wakePublisher(taken) }
-        if _slowPath(core.value.takesTurns) { passTurn() }
+        if _slowPath(taken.value.cursor.mustWakePublisher()) { lent.object.wakePublisher(taken) }
+        if _slowPath(core.value.takesTurns) { lent.object.passTurn() }
         return isIntact
     }
 

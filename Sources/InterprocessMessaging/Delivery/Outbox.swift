@@ -11,6 +11,8 @@ package struct OutboxCore: ~Copyable {
     @usableFromInline package let alive: SharedWord
     /// A claim is open.
     @usableFromInline package var isClaimed = false
+    /// The publisher has gone, and the open claim keeps the outbox.
+    @usableFromInline package var isOrphaned = false
     @usableFromInline package let fields: FieldLayout
 
     init(log: consuming BroadcastLog, alive: SharedWord, fields: FieldLayout) {

@@ -22,9 +22,10 @@ package struct RecordPlace {
     /// The payload as a value; writing is for claimed records only.
     @inlinable
     package subscript<Payload: SharedPayload>(as type: Payload.Type) -> Payload {
-        @inline(__always) _read {
+        // Addresses: a payload of a megabyte is not copied to be looked at.
+        @inline(__always) unsafeAddress {
             // SAFETY: the layouts were compared when the two sides met; every pattern of bits is a value.
-            yield unsafe address.assumingMemoryBound(to: Payload.self).pointee
+            unsafe UnsafePointer(address.assumingMemoryBound(to: Payload.self))
         }
         @inline(__always) nonmutating _modify {
             // SAFETY: as above, and nobody reads a claimed record.

@@ -33,6 +33,13 @@ public struct Publisher<Payload: SharedPayload>: ~Copyable {
         core = outbox.core
     }
 
+    deinit {
+        guard core.value.isClaimed else { return }
+        // A loan is open: it keeps the log from now on.
+        core.value.isOrphaned = true
+        Lent(outbox).handOver()
+    }
+
     // MARK: In place
 
     /// A place in the log for the next message; blocks the thread until there is room.
@@ -41,14 +48,14 @@ public struct Publisher<Payload: SharedPayload>: ~Copyable {
     /// one that ends without ``Loan/send()`` leaves nothing behind.
     ///
     /// - Throws: ``IPCError/Code/unsupported`` in a forked child.
-    @inlinable
+    @inlinable @inline(__always)
     public func loan() throws(IPCError) -> Loan<Payload> {
         guard let place = try claim(until: .never) else { preconditionFailure("a wait without limit has an end") }
         return open(place)
     }
 
     /// As ``loan()``; nil if there is no room now.
-    @inlinable
+    @inlinable @inline(__always)
     public func tryLoan() throws(IPCError) -> Loan<Payload>? {
         guard let place = try claim(until: .immediately) else { return nil }
         return open(place)
@@ -74,7 +81,7 @@ public struct Publisher<Payload: SharedPayload>: ~Copyable {
     @inlinable @inline(__always)
     func open(_ place: RecordPlace) -> Loan<Payload> {
         core.value.isClaimed = true
-        return Loan(outbox, place)
+        return Loan(outbox, core, place)
     }
 
     // MARK: Copying
@@ -192,14 +199,18 @@ public struct Publisher<Payload: SharedPayload>: ~Copyable {
 ///
 /// Ownership: keeps the publisher's log. Its end without ``send()`` gives the place back.
 public struct Loan<Payload: SharedPayload>: ~Copyable {
-    @usableFromInline let outbox: Outbox
+    @usableFromInline let lent: Lent<Outbox>
+    @usableFromInline let core: Cell<OutboxCore>
     @usableFromInline let place: RecordPlace
 
-    @inlinable
-    init(_ outbox: Outbox, _ place: RecordPlace) {
-        self.outbox = outbox
+    @inlinable @inline(__always)
+    init(_ outbox: Outbox, _ core: Cell<OutboxCore>, _ place: RecordPlace) {
+        lent = Lent(outbox)
+        self.core = core
         self.place = place
     }
+
+    var outbox: Outbox { lent.object }
 
     /// The message, where subscribers will read it.
     @inlinable
@@ -213,12 +224,12 @@ public struct Loan<Payload: SharedPayload>: ~Copyable {
     }
 
     /// Makes the message visible to every subscriber, and wakes those who sleep.
-    @inlinable
+    @inlinable @inline(__always)
     public consuming func send() {
-        if _slowPath(outbox.core.value.fields.timestampOffset != 0) { outbox.stamp(place) }
-        outbox.core.value.log.commit()
-        let sleeper = outbox.core.value.log.nextSleeper(from: 0)
-        if _slowPath(sleeper >= 0) { outbox.wakeSleepers(from: sleeper) }
+        if _slowPath(core.value.fields.timestampOffset != 0) { lent.object.stamp(place) }
+        core.value.log.commit()
+        let sleeper = core.value.log.nextSleeper(from: 0)
+        if _slowPath(sleeper >= 0) { lent.object.wakeSleepers(from: sleeper) }
     }
 
     @inlinable
@@ -227,8 +238,10 @@ public struct Loan<Payload: SharedPayload>: ~Copyable {
         send()
     }
 
-    @inlinable
+    @inlinable @inline(__always)
     deinit {
-        outbox.core.value.isClaimed = false
+        core.value.isClaimed = false
+        // Its publisher has gone before it.
+        if _slowPath(core.value.isOrphaned) { lent.end() }
     }
 }

@@ -28,32 +28,39 @@ public struct Subscriber<Payload: SharedPayload>: ~Copyable {
         core = inboxes.core
     }
 
+    deinit {
+        guard core.value.taken != nil else { return }
+        // A sample is in use: it keeps the inboxes from now on.
+        core.value.isOrphaned = true
+        Lent(inboxes).handOver()
+    }
+
     // MARK: In place
 
     /// The next message, if there is one now. One sample is in use at a time, which is a precondition.
     ///
     /// - Throws: ``IPCError/Code/evicted`` once if a publisher has put this subscriber out; ``IPCError/Code/unsupported`` in a
     ///   forked child.
-    @inlinable
+    @inlinable @inline(__always)
     public func tryReceive() throws(IPCError) -> Sample<Payload>? {
         guard let place = try take() else { return nil }
-        return Sample(inboxes, place)
+        return Sample(inboxes, core, place)
     }
 
     /// The next message; blocks the thread until there is one.
     ///
     /// - Throws: as ``tryReceive()``; ``IPCError/Code/disconnected`` with ``SubscriberOptions/endsWithLastPublisher``.
-    @inlinable
+    @inlinable @inline(__always)
     public func receive() throws(IPCError) -> Sample<Payload> {
         guard let place = try take(until: .never) else { preconditionFailure("a wait without limit has an end") }
-        return Sample(inboxes, place)
+        return Sample(inboxes, core, place)
     }
 
     /// The next message; nil if the deadline came first.
     @inlinable
     public func receive(until deadline: Deadline) throws(IPCError) -> Sample<Payload>? {
         guard let place = try take(until: deadline) else { return nil }
-        return Sample(inboxes, place)
+        return Sample(inboxes, core, place)
     }
 
     /// Calls `body` with the next message, in place; blocks the thread until there is one. The shortest way.
@@ -177,14 +184,13 @@ public struct Subscriber<Payload: SharedPayload>: ~Copyable {
     @inlinable @inline(__always)
     func take(until deadline: @autoclosure () -> Deadline) throws(IPCError) -> RecordPlace? {
         if let place = takeFast() { return place }
+        if core.value.spinBriefly(), let place = takeFast() { return place }
         return try waitAndTake(until: deadline())
     }
 
     @usableFromInline @inline(never)
     func waitAndTake(until deadline: Deadline) throws(IPCError) -> RecordPlace? {
         while true {
-            inboxes.spinBriefly()
-            if let place = takeFast() { return place }
             if let place = try inboxes.takeSlowly() { return place }
             guard try inboxes.waitOrEnd(until: deadline) else { return nil }
         }
@@ -196,14 +202,18 @@ public struct Subscriber<Payload: SharedPayload>: ~Copyable {
 /// Ownership: keeps the log. Its end gives the room back to the publisher; until then a lossless subscriber holds that up, and so does
 /// a lossy one by a pin.
 public struct Sample<Payload: SharedPayload>: ~Copyable {
-    @usableFromInline let inboxes: InboxSet
+    @usableFromInline let lent: Lent<InboxSet>
+    @usableFromInline let core: Cell<InboxSetCore>
     @usableFromInline let place: RecordPlace
 
-    @inlinable
-    init(_ inboxes: InboxSet, _ place: RecordPlace) {
-        self.inboxes = inboxes
+    @inlinable @inline(__always)
+    init(_ inboxes: InboxSet, _ core: Cell<InboxSetCore>, _ place: RecordPlace) {
+        lent = Lent(inboxes)
+        self.core = core
         self.place = place
     }
+
+    var inboxes: InboxSet { lent.object }
 
     /// The message, in place. A publisher that misbehaves may change it while it is read: copy what must not change between two looks.
     @inlinable
@@ -211,6 +221,13 @@ public struct Sample<Payload: SharedPayload>: ~Copyable {
         @inline(__always) _read {
             yield place[as: Payload.self]
         }
+    }
+
+    /// Its bytes, in place: for a large payload, which the compiler may copy as a whole before one of its elements is read.
+    @inlinable
+    public var bytes: Span<UInt8> {
+        @_lifetime(borrow self)
+        get { place.bytes }
     }
 
     /// What stands in front of the payload, and who sent it.
@@ -222,9 +239,13 @@ public struct Sample<Payload: SharedPayload>: ~Copyable {
     ///   read of it may be torn.
     @inlinable
     public consuming func end() throws(IPCError) {
-        if !inboxes.release() { throw inboxes.overwritten }
+        if !InboxSet.release(core, lent) { throw lent.object.overwritten }
     }
 
-    @inlinable
-    deinit { _ = inboxes.release() }
+    @inlinable @inline(__always)
+    deinit {
+        _ = InboxSet.release(core, lent)
+        // Its subscriber has gone before it.
+        if _slowPath(core.value.isOrphaned) { lent.end() }
+    }
 }

@@ -53,6 +53,33 @@ struct DeliveryTests {
         #expect(received == Array(1...sent))
     }
 
+    /// What is lent is not counted: it takes its owner's place when that goes first.
+    @Test("a loan outlives its publisher, a sample its subscriber, and both end then")
+    func outlives() throws {
+        weak var outbox: Outbox?
+        weak var inboxes: InboxSet?
+        func lend() throws -> (Lending, Lending) {
+            let sending = try Meeting.outbox(Count.self)
+            let receiving = try Meeting.inboxes(Count.self)
+            (outbox, inboxes) = (sending, receiving)
+            try Meeting.introduce(sending.desk, receiving.desk)
+            let publisher = Publisher<Count>(sending)
+            let subscriber = Subscriber<Count>(receiving)
+            try publisher.send(copying: Count(1))
+            let sample = try subscriber.receive()
+            let loan = try publisher.loan()
+            return (Lending(loan), Lending(sample))
+        }
+        var (loan, sample): (Lending?, Lending?) = try lend()
+        #expect(outbox != nil && inboxes != nil, "kept by what is lent")
+        loan?.use()
+        sample?.use()
+        loan = nil
+        #expect(outbox == nil && inboxes != nil)
+        sample = nil
+        #expect(inboxes == nil)
+    }
+
     @Test("a stalled subscriber is put out, and learns it")
     func stalled() throws {
         let outbox = try Meeting.outbox(Count.self, capacity: 8, stallLimit: .milliseconds(50))
@@ -159,5 +186,24 @@ struct BatchTests {
             }
         }
         #expect(try subscriber.tryReceiveValue() == Count(3))
+    }
+}
+
+/// Keeps a loan or a sample.
+private final class Lending {
+    var loan: Loan<Count>?
+    var sample: Sample<Count>?
+
+    init(_ loan: consuming Loan<Count>) { self.loan = consume loan }
+
+    init(_ sample: consuming Sample<Count>) { self.sample = consume sample }
+
+    func use() {
+        loan?.payload = Count(2)
+        loan.take()?.send()
+        if let sample = sample.take() {
+            #expect(sample.payload == Count(1))
+            self.sample = consume sample
+        }
     }
 }
