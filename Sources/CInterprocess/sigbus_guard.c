@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one handler of a signal in this package that does something, and the one file here that is compiled: a handler needs
+// The one handler of a signal in this package that does something, and one of the files here that are compiled: a handler needs
 // state with one address in the whole process, and a header cannot have that. Installed only on request.
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE

@@ -194,7 +194,8 @@ public final class Reactor: TaskExecutor, Sendable {
         threadID.store(sysThreadID(), ordering: .relaxed)
         var buffer = EpollBuffer(capacity: 256)
         while true {
-            while runJobs() {}
+            // Jobs that beget jobs, as a task does that yields in a loop, are not to keep descriptors waiting for ever.
+            for _ in 0..<16 where !runJobs() { break }
             let timeout = state.withLock { state -> UInt64? in
                 if !state.jobs.isEmpty || state.isStopping { return 0 }
                 state.isSleeping = true

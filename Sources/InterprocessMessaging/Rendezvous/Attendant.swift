@@ -13,21 +13,23 @@ package final class Attendant: Sendable {
     package let reactor: Reactor
     private let word: ForkWord
     private let names = Mutex<NameWatch?>(nil)
-    private static let current = Mutex((now: Attendant?.none, former: [Attendant]()))
+    private static let current = Mutex<Attendant?>(nil)
 
-    /// The attendant of this process. A child that was forked gets its own when it asks.
+    /// The attendant of this process.
     ///
     /// - Throws: ``IPCError/Code/limitReached``, ``IPCError/Code/outOfMemory``: no descriptor or thread for it; the next call
-    ///   tries again.
+    ///   tries again. ``IPCError/Code/unsupported`` in a child that was forked from a process that had one: its
+    ///   threads stayed there, and with them whatever lock of the runtime they held; it is to call exec first.
     package static func shared() throws(IPCError) -> Attendant {
-        try current.withLock { (state) throws(IPCError) in
-            if let attendant = state.now {
+        try current.withLock { (current) throws(IPCError) in
+            if let attendant = current {
                 if attendant.word.isOurs { return attendant }
-                // Its thread stayed in the parent; what it holds there is not to be touched here.
-                state.former.append(attendant)
+                throw IPCError(
+                    code: .unsupported, subject: "messaging",
+                    hint: "this process was forked from one that uses messaging; it has to call exec first")
             }
             let fresh = try Attendant()
-            state.now = fresh
+            current = fresh
             return fresh
         }
     }
@@ -59,6 +61,13 @@ package final class Attendant: Sendable {
         let timer = reactor.schedule(at: .after(duration)) { waiter.fire(.timedOut) }
         _ = await waiter.suspend()
         reactor.callOff(timer)
+    }
+
+    /// For tests: as if the kernel's queue of events had overflowed.
+    package func pretendOverflow() throws(IPCError) {
+        var news = NameNews(decoding: [])
+        news.overflowed = true
+        try nameWatch().deliver(news)
     }
 
     /// The watch on directories, made when first needed.

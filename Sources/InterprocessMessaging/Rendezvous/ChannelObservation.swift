@@ -128,9 +128,8 @@ package struct ChannelObservation: Sendable, Equatable {
     private static func hear(
         _ link: PeerLink, _ channel: ChannelPlace, _ deadline: Deadline
     ) async throws(IPCError) -> Report {
-        guard link.say(.hello(Hello(purpose: .observe, payload: .bytes))) else {
-            throw IPCError(code: .disconnected, subject: channel.subject, hint: "the publisher closed the connection")
-        }
+        // If the other side has closed already, it may have said why.
+        _ = link.say(.hello(Hello(purpose: .observe, payload: .bytes)))
         do throws(IPCError) {
             let reply = try await link.answer(descriptors: 0, until: deadline)
             switch reply.message {

@@ -151,6 +151,8 @@ final class DoorCore: Sendable {
         let groups = policy.group == nil ? [] : (try? socket.peerGroups()) ?? []
         if let objection = policy.objection(to: credentials, groups: groups) {
             let refusal = Refusal(.notPermitted, "you are not let in: \(objection)")
+            // Closed with something unread in it, a socket gives the other side an error before what it was told.
+            _ = try? socket.tryReceiveMessage(upTo: 1, maximumDescriptors: 0)
             _ = try? socket.trySend(HandshakeMessage.refusal(refusal).encode())
             return nil
         }
@@ -199,9 +201,15 @@ final class DoorCore: Sendable {
             let isReady = await ready(link, deadline)
             if isReady { join(link, number) }
             if isReady { await link.ended() }
-            _ = link.markGone()
-            host?.left(link)
+            leave(link, host)
         }
+    }
+
+    /// The link is of no use any more, whoever still has it.
+    private func leave(_ link: PeerLink, _ host: (any ChannelHost)?) {
+        _ = link.markGone()
+        link.close()
+        host?.left(link)
     }
 
     private func hello(_ link: PeerLink, _ deadline: Deadline) async -> Hello? {
@@ -236,8 +244,7 @@ final class DoorCore: Sendable {
             let bytes = HandshakeMessage.welcome(welcome).encode()
             let isSent = try? link.socket.trySend(bytes, descriptors: [log.fileDescriptor, page.fileDescriptor])
             if isSent == true { return true }
-            _ = link.markGone()
-            host.left(link)
+            leave(link, host)
             return false
         }
     }

@@ -45,7 +45,8 @@ extension SearchCore {
         case .again(let error): return .again(nil, error)
         }
         guard let hello = guest?.hello else { return .done(.gone) }
-        guard link.say(.hello(hello)) else { return .again(link.peer, turnedAway()) }
+        // If the other side has closed already, it may have said why.
+        _ = link.say(.hello(hello))
         do throws(IPCError) {
             return take(try await link.answer(descriptors: 2, until: deadline), link)
         } catch {
