@@ -2,7 +2,7 @@
 import CInterprocess
 package import SystemPackage
 
-// What it takes to measure: a processor of one's own, and one buffer for all messages.
+// What it takes to measure: a processor of one's own, one buffer for all messages, copies that cost no more than they must.
 
 /// The processors that this thread may run on, by number: sched_getaffinity(2).
 package func sysProcessors() -> [Int32] { (0..<1024).filter { cip_may_run_on($0) != 0 } }
@@ -30,5 +30,21 @@ package func sysMessageQueueReceive(_ queue: CInt, over bytes: inout MutableSpan
         try invoke("mq_receive") {
             unsafe cip_mq_receive(queue, bytes.baseAddress, bytes.count, &priority)
         }
+    }
+}
+
+extension Span<UInt8> {
+    /// A copy, in one go.
+    package var copied: [UInt8] {
+        // SAFETY: the memory is borrowed for as long as it is read.
+        unsafe withUnsafeBufferPointer { unsafe Array($0) }
+    }
+}
+
+extension [UInt8] {
+    /// Adds a copy of `bytes`, in one go.
+    package mutating func append(copying bytes: Span<UInt8>) {
+        // SAFETY: as above.
+        unsafe bytes.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
     }
 }

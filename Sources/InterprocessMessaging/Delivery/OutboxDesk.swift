@@ -52,7 +52,7 @@ package final class OutboxDesk: ChannelHost {
     // MARK: The attendant's side
 
     package func admit(_ hello: Hello, over link: PeerLink) -> Admission {
-        if let text = payload.mismatch(with: hello.payload) { return .refusal(Refusal(.mismatch, text)) }
+        if let text = hello.payload.mismatch(with: payload) { return .refusal(Refusal(.mismatch, text)) }
         if state.withLock({ $0.isClosing }) { return .refusal(Refusal(.closing, "the publisher is closing")) }
         guard let index = roster.nextIndex else {
             return .refusal(Refusal(.full, "the publisher has \(shelf.count) subscribers, as many as it may have"))
@@ -132,7 +132,8 @@ package final class OutboxDesk: ChannelHost {
                 return ChannelReport.Reader(
                     credentials: link.peer.credentials, isLossless: reader.isLossless,
                     isEvicted: reader.standing == .evicted,
-                    isSleeping: reader.isSleeping, backlog: reader.backlogRecords ?? 0, missed: reader.missed)
+                    isSleeping: reader.isSleeping, backlog: reader.backlogRecords ?? 0,
+                    backlogBytes: reader.backlogBytes ?? 0, missed: reader.missed)
             })
     }
 

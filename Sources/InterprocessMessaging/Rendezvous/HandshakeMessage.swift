@@ -202,6 +202,7 @@ extension ChannelReport {
             let flags = (reader.isLossless ? 1 : 0) | (reader.isEvicted ? 2 : 0) | (reader.isSleeping ? 4 : 0)
             writer.add(UInt32(flags))
             writer.add(reader.backlog)
+            writer.add(reader.backlogBytes)
             writer.add(reader.missed)
         }
     }
@@ -231,6 +232,6 @@ extension ChannelReport.Reader {
         guard flags & ~7 == 0 else { throw .unknown("flag") }
         self.init(
             credentials: credentials, isLossless: flags & 1 != 0, isEvicted: flags & 2 != 0, isSleeping: flags & 4 != 0,
-            backlog: try reader.take(), missed: try reader.take())
+            backlog: try reader.take(), backlogBytes: try reader.take(), missed: try reader.take())
     }
 }

@@ -116,12 +116,15 @@ package struct ChannelReport: Sendable, Equatable {
         package var isLossless: Bool
         package var isEvicted: Bool
         package var isSleeping: Bool
-        /// Records, or bytes in a topic of bytes, that it has not released.
+        /// Records that it has not released.
         package var backlog: UInt64
+        /// The bytes of the log that these take.
+        package var backlogBytes: UInt64
         package var missed: UInt64
 
         package init(
             credentials: PeerCredentials, isLossless: Bool, isEvicted: Bool, isSleeping: Bool, backlog: UInt64,
+            backlogBytes: UInt64 = 0,
             missed: UInt64
         ) {
             self.credentials = credentials
@@ -129,6 +132,7 @@ package struct ChannelReport: Sendable, Equatable {
             self.isEvicted = isEvicted
             self.isSleeping = isSleeping
             self.backlog = backlog
+            self.backlogBytes = backlogBytes
             self.missed = missed
         }
     }

@@ -53,6 +53,12 @@ public struct Rendezvous: Sendable, Hashable, CustomStringConvertible {
         try standard(environment: { sysEnvironmentVariable($0) }, user: sysEffectiveUserID())
     }
 
+    /// The same directory, whether it is there or not: for whoever only looks.
+    package static func chosen() throws(IPCError) -> Rendezvous {
+        try choose(
+            environment: { sysEnvironmentVariable($0) }, user: sysEffectiveUserID(), run: "/run", temporary: "/tmp")
+    }
+
     /// ``standard()`` for an environment of the test's choice, and other places for `/run` and `/tmp`.
     package static func standard(
         environment: (String) -> String?, user: UInt32, run: FilePath = "/run", temporary: FilePath = "/tmp"
