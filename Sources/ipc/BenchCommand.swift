@@ -7,7 +7,7 @@ import SystemPackage
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
-        abstract: "Measure how fast messages go from one process of this host to another.",
+        abstract: "Measure topics against the kernel's own mechanisms on this host.",
         discussion: """
             Two processes, each held on a processor of its own; every message is filled,
             and every byte of it checked. Latency is half of the way there and back, for
@@ -17,7 +17,7 @@ struct BenchCommand: ParsableCommand {
 
             Examples:
               ipc bench
-              ipc bench unix pipe --payload 64,4K,1MiB --mode busy
+              ipc bench topic pipe --payload 64,4K,1MiB --mode busy
               ipc bench --workload latency --mode blocking-one-cpu
               ipc bench --json | jq -r '[.subject, .workload, .median] | @tsv'
             """)
@@ -84,6 +84,7 @@ struct BenchCommand: ParsableCommand {
         let processors = sysProcessors()
         let cases = plan(chosen.isEmpty ? BenchSubject.allCases : chosen, processors)
         let directory = FilePath("\(sysEnvironmentVariable("TMPDIR") ?? "/tmp")/ipc-bench-\(sysProcessID())")
+        try Cleaning.make(directory)
         try BenchWatch.start()
         let view = BenchView(json: json)
         view.begin("Two processes, \(processors.count) processor\(processors.count == 1 ? "" : "s")")

@@ -16,6 +16,7 @@ struct ListCommand: ParsableCommand {
               ipc list
               ipc list mq sysv-msg --filter 'used > 80%'
               ipc list -o address,pids,age unix
+              ipc list topic --filter 'subscribers == 0'
               ipc list sem sysv-sem --filter 'value == 0'
               ipc list --json --filter 'owner == "www" and mode != 0600'
             """,
@@ -23,7 +24,7 @@ struct ListCommand: ParsableCommand {
 
     @Argument(
         help: ArgumentHelp("Only these kinds: fifo, unix, mq, shm, sem, pid, …", valueName: "kind"),
-        completion: .list(HostView.kinds.map(\.rawValue).sorted()))
+        completion: .list(ListCommand.kinds.map(\.rawValue).sorted()))
     var kinds: [String] = []
 
     @Flag(name: [.short, .long], help: "Connections, processes and what has no name too.")
@@ -31,8 +32,11 @@ struct ListCommand: ParsableCommand {
 
     @OptionGroup var table: TableOptions
 
+    /// The host's, and what this package makes of them.
+    private static let kinds = HostView.kinds.union([.topic])
+
     func run() throws {
-        let columns = ObjectRecord.columns
+        let columns = ObjectRecord.columns(for: kinds)
         if table.listColumns { return Output.line(table.listing(of: columns)) }
         var wanted: Set<Address.Kind> = []
         for word in kinds {
@@ -41,7 +45,7 @@ struct ListCommand: ParsableCommand {
                 let guess = Address.Kind.nearest(to: bare).map { "; did you mean \"\($0.rawValue)\"?" } ?? ""
                 throw Failure.usage("there is no kind \"\(word.printable)\"\(guess)")
             }
-            guard HostView.kinds.contains(kind) else {
+            guard ListCommand.kinds.contains(kind) else {
                 throw Failure.usage("to list every \(kind.title) is not built yet")
             }
             wanted.insert(kind)
@@ -51,12 +55,16 @@ struct ListCommand: ParsableCommand {
         if let filter = table.filter { _ = try Filter(filter, columns: columns.map(\.name)) }
 
         let unasked = all ? HostView.kinds : HostView.kinds.subtracting([.pid])
-        let view = HostView.read(HostView.Options(kinds: wanted.isEmpty ? unasked : wanted))
+        let view = HostView.read(
+            HostView.Options(kinds: wanted.isEmpty ? unasked : wanted.subtracting([.topic])))
         let objects = view.objects.filter { all || !wanted.isEmpty || ObjectRecord.isRemarkable($0) }
-        try table.print(objects.map(ObjectRecord.row), columns: columns) { index in
-            ObjectRecord.extra(objects[index])
+        let topics = wanted.isEmpty || wanted.contains(.topic) ? TopicView.all() : (views: [], missing: [])
+        try table.print(objects.map(ObjectRecord.row) + topics.views.map(\.row), columns: columns) { index in
+            index < objects.count
+                ? ObjectRecord.extra(objects[index]) : topics.views[index - objects.count].extra
         }
-        let missing = ObjectRecord.missing(view).filter { wanted.isEmpty || !$0.kinds.isDisjoint(with: wanted) }
+        let unseen = ObjectRecord.missing(view).filter { wanted.isEmpty || !$0.kinds.isDisjoint(with: wanted) }
+        let missing = unseen.map(\.description) + topics.missing
         if !missing.isEmpty {
             for part in missing { Output.note("not seen: \(part)") }
             throw Failure("", exitCode: 2)

@@ -7,7 +7,8 @@ enum Overview {
     static func show() throws {
         let view = HostView.read()
         let objects = view.objects.filter(ObjectRecord.isRemarkable)
-        Output.line(counts(objects))
+        let topics = (try? TopicView.names().names) ?? []
+        Output.line(counts(objects, topics: topics.count))
         Output.line(holders(objects))
         Output.line(notice(objects, view))
         Output.line("")
@@ -16,8 +17,8 @@ enum Overview {
         }
     }
 
-    private static func counts(_ objects: [InspectedObject]) -> String {
-        var counts: [Address.Kind: Int] = [:]
+    private static func counts(_ objects: [InspectedObject], topics: Int) -> String {
+        var counts: [Address.Kind: Int] = topics > 0 ? [.topic: topics] : [:]
         for object in objects { counts[object.kind, default: 0] += 1 }
         let parts = Address.Kind.allCases.compactMap { kind in
             // "shared memory" has no plural of its own.
@@ -62,11 +63,13 @@ enum Overview {
     /// For completion: the addresses that there are.
     static func addresses(startingWith prefix: String) -> [String] {
         let view = HostView.read(HostView.Options(findsHolders: false))
-        let live = view.objects.filter(ObjectRecord.isRemarkable).map(\.address.description)
+        let topics = (try? TopicView.names().names) ?? []
+        let live =
+            view.objects.filter(ObjectRecord.isRemarkable).map(\.address.description) + topics.map { "topic:\($0)" }
         let kinds = [
             "fifo:", "unix:", "unix-datagram:", "unix-seqpacket:", "tcp:", "udp:", "mq:/", "sysv-msg:", "shm:/",
             "sysv-shm:",
-            "sem:/", "sysv-sem:", "file:", "pid:",
+            "sem:/", "sysv-sem:", "file:", "pid:", "topic:",
         ]
         return (live + kinds).filter { $0.hasPrefix(prefix) }
     }

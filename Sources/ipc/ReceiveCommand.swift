@@ -13,8 +13,13 @@ struct ReceiveCommand: ParsableCommand {
             itself, serves one connection or one datagram, and takes its path away
             again.
 
+            A topic is subscribed to: messages of all its publishers, from now on unless
+            --history asks for more. It waits for publishers to come, and goes on when
+            they go. Messages of a type come as its bytes.
+
             --json prints one object a line: schema, size, time (seconds since 1970),
-            text or base64, and where they apply type, priority, sender {pid, uid, gid}.
+            text or base64, and where they apply type, priority, sequence, publisher,
+            sender {pid, uid, gid}.
 
             signal:USR1 takes signals sent to the command itself, which says on standard
             error when it is ready and under which number; each is a line such as
@@ -26,6 +31,8 @@ struct ReceiveCommand: ParsableCommand {
               ipc receive unix:/run/app.sock --listen > upload
               ipc receive unix:/run/app.sock --listen --fds -- sh -c 'cat <&3'
               ipc receive file:/var/log/syslog --follow
+              ipc receive topic:camera/front --history 1 --no-wait > frame
+              ipc receive topic:log/access --follow --lines --lossy
               ipc receive signal:SIGRTMIN+3 --count 2 --timeout 1m
             """,
         aliases: ["recv"])
@@ -57,6 +64,8 @@ struct ReceiveCommand: ParsableCommand {
     @Flag(help: "Run COMMAND (after --) with the descriptors that a message carries as 3, 4, … and its bytes as input.")
     var fds = false
 
+    @OptionGroup(title: "Topics") var topic: TopicReadingOptions
+
     @OptionGroup var wait: WaitOptions
 
     @Argument(parsing: .postTerminator, help: ArgumentHelp("What --fds starts.", valueName: "command"))
@@ -67,6 +76,7 @@ struct ReceiveCommand: ParsableCommand {
         if choice.selection != .first && address.kind != .sysvMsg {
             throw ValidationError("types are of sysv-msg; a \(address.kind.title) has none")
         }
+        try topic.check(address)
         if listen && !address.kind.isSocket {
             throw ValidationError("--listen is for sockets; a \(address.kind.title) is there or is made with create")
         }
@@ -82,6 +92,9 @@ struct ReceiveCommand: ParsableCommand {
         if address.kind == .signal && (peek || lines) {
             throw ValidationError("--peek and --lines are for data; a signal is one line by itself")
         }
+        if peek && address.kind == .topic {
+            throw ValidationError("reading a topic takes nothing away from it: --history 1 begins with the latest")
+        }
         if peek && follow { throw ValidationError("--peek and --follow exclude each other") }
     }
 
@@ -92,7 +105,8 @@ struct ReceiveCommand: ParsableCommand {
         }
         if listen || follow { Cleaning.onSignals() }
         let plan = SourcePlan(
-            follow: follow, listen: listen, wantsDescriptors: fds, deadline: wait.deadline, noWait: wait.noWait)
+            follow: follow, listen: listen, wantsDescriptors: fds, deadline: wait.deadline, noWait: wait.noWait,
+            topic: topic.reading)
         var source = try Carriers.source(address, plan)
         if lines && !source.keepsBoundaries { source = LineSource(source) }
         if fds { try runCommand(from: source) }
@@ -173,6 +187,7 @@ extension Parcel {
         ]
         if let type { members.append(("type", .integer(Int64(type)))) }
         if let priority { members.append(("priority", .integer(Int64(priority)))) }
+        if let topic { members += topic.members }
         if let sender {
             var identity: [(String, JSON)] = [("pid", .integer(Int64(sender.process)))]
             if let user = sender.user { identity.append(("uid", .integer(Int64(user)))) }

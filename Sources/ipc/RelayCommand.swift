@@ -11,12 +11,14 @@ struct RelayCommand: ParsableCommand {
             Any kind to any kind. Borders of messages, types and priorities are kept
             where both sides have them; a side that is full slows the other down. FROM,
             if it is a socket, is connected to if somebody listens there, and listened
-            on if not; TO is connected to.
+            on if not; TO is connected to. Nothing is taken from FROM for a topic that
+            nobody subscribes to yet (--wait-for 0 does not wait).
 
             Examples:
               ipc relay fifo:/tmp/in mq:/orders
               ipc relay tcp:0.0.0.0:5432 unix:/run/postgresql/.s.PGSQL.5432 --both
               ipc relay sysv-msg:0x2a file:/tmp/journal --create
+              ipc relay topic:camera/front unix-seqpacket:/run/viewer.sock --lossy
             """)
 
     @Argument(
@@ -50,7 +52,13 @@ struct RelayCommand: ParsableCommand {
         transform: Read.duration)
     var timeout: Duration?
 
+    @OptionGroup(title: "FROM is a topic") var reading: TopicReadingOptions
+
+    @OptionGroup(title: "TO is a topic") var writing: TopicWritingOptions
+
     func validate() throws {
+        try reading.check(from)
+        try writing.check(to)
         if from == to { throw ValidationError("FROM and TO are the same") }
         if both {
             for address in [from, to] where !address.kind.goesBothWays {
@@ -68,8 +76,8 @@ struct RelayCommand: ParsableCommand {
         Cleaning.onSignals()
         let sourcePlan = SourcePlan(
             follow: follow, listen: listen, listenIfNobodyDoes: from.kind.isSocket && !listen,
-            wantsDescriptors: from.kind.isUnix && to.kind.isUnix, deadline: deadline)
-        let sinkPlan = SinkPlan(create: create, deadline: deadline)
+            wantsDescriptors: from.kind.isUnix && to.kind.isUnix, deadline: deadline, topic: reading.reading)
+        let sinkPlan = SinkPlan(create: create, deadline: deadline, topic: writing.writing(waitsAtOnce: true))
         if both { return try relayBothWays(sourcePlan, sinkPlan) }
         var source = try Carriers.source(from, sourcePlan)
         let sink = try Carriers.sink(to, sinkPlan)

@@ -7,10 +7,15 @@ struct SendCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "send", abstract: "Send DATA, or standard input, to an address.",
         discussion: """
-            Where messages have borders (mq, sysv-msg, unix-datagram, unix-seqpacket,
-            udp) all of the input is one message, unless --lines or --frame cut it. On
-            streams (fifo, unix, tcp, file) it is copied as it is. A fifo waits for a
-            reader; a socket to which nobody listens fails at once.
+            Where messages have borders (mq, sysv-msg, topic, unix-datagram,
+            unix-seqpacket, udp) all of the input is one message, unless --lines or
+            --frame cut it. On streams (fifo, unix, tcp, file) it is copied as it is. A
+            fifo waits for a reader, a topic for a subscriber; a socket to which nobody
+            listens fails at once.
+
+            What is sent to a topic reaches those who subscribe at that moment. If its
+            publishers carry a type, a message is one payload of it, as it lies in
+            memory. --no-wait gives those who are there a quarter of a second.
 
             Examples:
               ipc send mq:/orders --priority 5 'two coffees'
@@ -18,6 +23,7 @@ struct SendCommand: ParsableCommand {
               ipc send tcp:localhost:8080 < page.html
               ipc send unix:/run/app.sock --fd 3 3< secret.txt
               ipc send fifo:/tmp/f --no-wait hello || echo nobody reads
+              tail -f access.log | ipc send topic:log/access --lines --wait-for 0
             """)
 
     @Argument(help: .address, completion: .addresses, transform: Read.address)
@@ -48,6 +54,8 @@ struct SendCommand: ParsableCommand {
     @Flag(help: "Make the object if it is not there (fifo, mq, sysv-msg, file).")
     var create = false
 
+    @OptionGroup(title: "Topics") var topic: TopicWritingOptions
+
     @OptionGroup var wait: WaitOptions
 
     func validate() throws {
@@ -60,6 +68,7 @@ struct SendCommand: ParsableCommand {
         if priority != nil && address.kind != .mq {
             throw ValidationError("--priority is for mq; a \(address.kind.title) has none")
         }
+        try topic.check(address)
         if !fd.isEmpty && !address.kind.isUnix {
             throw ValidationError("--fd is for unix sockets; a \(address.kind.title) carries no descriptors")
         }
@@ -71,7 +80,9 @@ struct SendCommand: ParsableCommand {
                 "descriptor \(number): not open (EBADF); hand it over in the shell: ipc send … --fd \(number) \(number)< FILE"
             )
         }
-        let plan = SinkPlan(create: create, deadline: wait.deadline, noWait: wait.noWait)
+        let plan = SinkPlan(
+            create: create, deadline: wait.deadline, noWait: wait.noWait,
+            topic: topic.writing(waitsAtOnce: lines || frame != nil))
         let sink = try Carriers.sink(address, plan)
         if data == nil, Output.inputIsTerminal, Output.errorIsTerminal {
             Output.note("reading from the terminal; Ctrl-D ends the input")

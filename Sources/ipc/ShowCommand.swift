@@ -2,6 +2,7 @@
 import ArgumentParser
 import Interprocess
 import InterprocessInspection
+import InterprocessMessaging
 import InterprocessSyscalls
 import SystemPackage
 
@@ -14,6 +15,7 @@ struct ShowCommand: ParsableCommand {
               ipc show sysv-msg:0x2a --json
               ipc show tcp:127.0.0.1:8080
               ipc show shm:/frames
+              ipc show topic:camera/front
               ipc show pid:812
             """)
 
@@ -27,6 +29,7 @@ struct ShowCommand: ParsableCommand {
     var bytes = false
 
     func run() throws {
+        if address.kind == .topic { return try showTopic() }
         guard HostView.kinds.contains(address.kind) else {
             throw Failure.unfit(address, "to show a \(address.kind.title) is not built yet")
         }
@@ -46,6 +49,16 @@ struct ShowCommand: ParsableCommand {
             isPartial = true
         }
         if isPartial { throw Failure("", exitCode: 2) }
+    }
+
+    /// Two looks, for the rate.
+    private func showTopic() throws {
+        let place = try TopicPlace(address, in: Rendezvous.chosen())
+        let view = try TopicView.look(place.rendezvous, place.name, interval: .milliseconds(250))
+        Output.write(Array((json ? view.json.text + "\n" : view.text(exactBytes: bytes)).utf8))
+        if view.silent.isEmpty { return }
+        Output.note("not seen: what \(view.silent.count) of its publishers do, which did not answer")
+        throw Failure("", exitCode: 2)
     }
 
     private static func lacksValues(_ object: InspectedObject) -> Bool {

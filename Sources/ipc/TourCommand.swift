@@ -37,13 +37,7 @@ struct TourCommand: ParsableCommand {
         Cleaning.onSignals()
         let file = try TourFile(try path.map { FilePath($0) } ?? sysRealPath("/proc/self/exe"))
         let directory = FilePath("\(sysEnvironmentVariable("TMPDIR") ?? "/tmp")/ipc-tour-\(sysProcessID())")
-        do throws(Errno) { try sysMakeDirectory(directory, mode: 0o700) } catch {
-            throw Failure(error, "\(directory)", hint: "the tour needs a directory for what has a path; set TMPDIR")
-        }
-        Cleaning.add {
-            for name in ["file", "fifo", "socket", "map"] { try? sysUnlink(directory.appending(name)) }
-            try? sysRemoveDirectory(directory)
-        }
+        try Cleaning.make(directory)
         let view = TourView(file: file, json: json)
         view.begin()
         var allVerified = true

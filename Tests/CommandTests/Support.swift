@@ -47,7 +47,7 @@ extension String {
 }
 
 /// Waits until something is so: for the other process to have come as far.
-func eventually(_ what: String, _ condition: () throws -> Bool, location: SourceLocation = #_sourceLocation) throws {
+func eventually(_ what: String, location: SourceLocation = #_sourceLocation, _ condition: () throws -> Bool) throws {
     let end = sysMonotonicNanoseconds() + 20_000_000_000
     while try !condition() {
         if sysMonotonicNanoseconds() > end {

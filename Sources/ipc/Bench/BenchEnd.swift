@@ -35,7 +35,7 @@ struct KernelEnd: BenchEnd, ~Copyable {
         incoming = [UInt8](repeating: 0, count: payloadBytes)
         way =
             switch plan.subject {
-            case .pipe, .unix: .stream
+            case .topic, .pipe, .unix: .stream
             case .unixSeqpacket: .packets
             case .mq: .queue
             }
@@ -110,6 +110,7 @@ struct KernelChannel {
         case .unix: pair = try sysSocketPair(SocketConstant.unix, SocketConstant.stream)
         case .unixSeqpacket: pair = try sysSocketPair(SocketConstant.unix, SocketConstant.sequencedPacket)
         case .mq: pair = try KernelChannel.queue(plan.payloadBytes)
+        case .topic: throw Failure("a topic is no mechanism of the kernel")
         }
         reading = pair.reading
         writing = pair.writing

@@ -3,13 +3,11 @@ import Interprocess
 
 /// What is measured against what.
 enum BenchSubject: String, CaseIterable, Sendable {
+    case topic
     case pipe
     case unix
     case unixSeqpacket = "unix-seqpacket"
     case mq
-
-    /// Whether it keeps messages apart; a stream's reader puts them together again.
-    var keepsBoundaries: Bool { self != .pipe && self != .unix }
 }
 
 /// How the two processes wait.

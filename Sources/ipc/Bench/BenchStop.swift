@@ -19,6 +19,7 @@ struct BenchStop {
 
     private func measure() throws -> BenchResult {
         if let processors = plan.processors { try sysRun(on: processors.ours) }
+        if plan.subject == .topic { return try measureTopic() }
         let back = try KernelChannel(plan)
         let there = try KernelChannel(plan)
         let peer = try BenchStop.peer(plan, directory, descriptor: there.reading, another: back.writing)
@@ -26,6 +27,15 @@ struct BenchStop {
         try sysClose(there.reading)
         try sysClose(back.writing)
         var end = try KernelEnd(plan, reading: back.reading, writing: there.writing)
+        return try run(peer, &end)
+    }
+
+    private func measureTopic() throws -> BenchResult {
+        let publisher = try TopicEnd.publisher(plan, in: directory, isFirst: true)
+        let peer = try BenchStop.peer(plan, directory)
+        defer { peer.end() }
+        var end = try TopicEnd(plan, in: directory, isFirst: true, publisher: publisher)
+        guard try end.meet() else { throw Failure("the two processes did not meet") }
         return try run(peer, &end)
     }
 
@@ -108,6 +118,14 @@ enum BenchPeerMain {
         let plan = BenchCase(
             subject: subject, workload: .latency, payloadBytes: payload, mode: mode, duration: .zero)
         if processor >= 0 { try sysRun(on: processor) }
+        if subject == .topic {
+            let directory = FilePath(words[5])
+            let publisher = try TopicEnd.publisher(plan, in: directory, isFirst: false)
+            var end = try TopicEnd(plan, in: directory, isFirst: false, publisher: publisher)
+            guard try end.meet() else { throw Failure("the two processes did not meet") }
+            try control.say("ready")
+            return try BenchPeer.serve(control, &end)
+        }
         for descriptor: CInt in [5, 6] { try sysSetCloseOnExec(descriptor, true) }
         var end = try KernelEnd(plan, reading: 5, writing: 6)
         try control.say("ready")

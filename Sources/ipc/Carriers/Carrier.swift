@@ -8,6 +8,8 @@ struct Parcel: Sendable {
     var type: Int?
     /// POSIX queues: the priority.
     var priority: UInt32?
+    /// Topics: its number, and who published it.
+    var topic: TopicLabel?
     /// Who sent it, where the kernel knows.
     var sender: Sender?
     /// Descriptors that travel with it. At the receiver they belong to the parcel; nobody closes them for it.
@@ -75,6 +77,8 @@ struct SourcePlan: Sendable {
     var wantsDescriptors = false
     var deadline: Deadline = .never
     var noWait = false
+    /// Of a topic.
+    var topic = TopicReading()
 }
 
 /// How `send` and `relay` want their sink.
@@ -83,4 +87,6 @@ struct SinkPlan: Sendable {
     var create = false
     var deadline: Deadline = .never
     var noWait = false
+    /// Of a topic.
+    var topic = TopicWriting()
 }

@@ -10,6 +10,7 @@ enum Carriers {
         case (.fifo, .path(let path)): return try FIFOSource(address, NamedPipe(path), plan)
         case (.mq, .object(let name)): return try MessageQueueSource(address, name)
         case (.sysvMsg, _): return try SystemVQueueSource(address)
+        case (.topic, _): return try TopicSource(address, plan)
         case (.unix, _), (.unixSeqpacket, _), (.tcp, _): return try duplex(address, plan)
         case (.unixDatagram, _), (.udp, _):
             if plan.listen || plan.listenIfNobodyDoes { return try DatagramSource(address) }
@@ -24,6 +25,7 @@ enum Carriers {
         case (.fifo, .path(let path)): return try FIFOSink(address, NamedPipe(path), plan)
         case (.mq, .object(let name)): return try MessageQueueSink(address, name, create: plan.create)
         case (.sysvMsg, _): return try SystemVQueueSink(address, create: plan.create)
+        case (.topic, _): return try TopicSink(address, plan)
         case (.unix, _), (.unixSeqpacket, _), (.tcp, _):
             return try duplex(address, SourcePlan(deadline: plan.deadline, noWait: plan.noWait))
         case (.unixDatagram, _), (.udp, _): return try DatagramSink(address)

@@ -22,7 +22,23 @@ enum ObjectRecord {
         Column(name: "age", title: "AGE", explanation: "time since something happened to it", isDefault: false),
         Column(name: "pids", title: "PIDS", explanation: "process numbers of the holders", isDefault: false),
         Column(name: "also", title: "ALSO", explanation: "other addresses of the same object", isDefault: false),
+        Column(name: "type", title: "TYPE", explanation: "what a topic carries", isDefault: false),
+        Column(name: "publishers", title: "PUBLISHERS", explanation: "how many publish a topic", isDefault: false),
+        Column(
+            name: "subscribers", title: "SUBSCRIBERS", explanation: "how many subscribe to a topic", isDefault: false),
     ]
+
+    /// Topics alone are told by how many are at each end.
+    static func columns(for kinds: [String]) -> [Column] {
+        guard !kinds.isEmpty, kinds.allSatisfy({ $0 == "topic" || $0 == "topic:" }) else { return columns }
+        let shown = ["address", "owner", "publishers", "subscribers", "type", "size", "used", "holders"]
+        let first = shown.compactMap { name in columns.first { $0.name == name } }
+        return (first + columns.filter { !shown.contains($0.name) }).map { column in
+            var column = column
+            column.isDefault = shown.contains(column.name)
+            return column
+        }
+    }
 
     static func row(_ object: InspectedObject) -> Record {
         let open = users(object)

@@ -48,6 +48,7 @@ enum Objects {
         case (.pid, _): throw Failure.unfit(address, "a process is started, not created")
         case (.unix, _), (.unixDatagram, _), (.unixSeqpacket, _), (.tcp, _), (.udp, _):
             throw Failure.unfit(address, "a socket is made by listening: ipc receive \(address) --listen")
+        case (.topic, _): throw topicIsMadeByUsing(address)
         default: throw notBuilt(address, "create")
         }
     }
@@ -63,6 +64,7 @@ enum Objects {
         case (.sysvSem, _): try openSemaphoreSet(address).remove()
         case (.shm, .object(let name)): try SharedMemoryObject.unlink(name)
         case (.sysvShm, _): try openSegment(address).remove()
+        case (.topic, _): try removeTopic(address)
         case (.pid, _): throw Failure.unfit(address, "a process is ended, not removed: ipc signal \(address) TERM")
         case (.unix, _), (.unixDatagram, _), (.unixSeqpacket, _), (.tcp, _), (.udp, _):
             throw Failure.unfit(
@@ -81,6 +83,7 @@ enum Objects {
         case (.sem, .object), (.shm, .object): try MemoryFile(address).verify()
         case (.sysvSem, _): try openSemaphoreSet(address).close()
         case (.sysvShm, _): try openSegment(address).close()
+        case (.topic, _): try verifyTopic(address)
         default: throw notBuilt(address, "remove")
         }
     }
@@ -107,6 +110,7 @@ enum Objects {
         case (.sysvShm, _):
             let segment = try openSegment(address)
             try segment.setPermissions(try Quantity.permissions(text, current: segment.status().permissions))
+        case (.topic, _): throw topicHasNoMode(address, "chmod")
         default: throw notBuilt(address, "chmod")
         }
     }
@@ -123,6 +127,7 @@ enum Objects {
         case (.sem, .object), (.shm, .object): try MemoryFile(address).changeOwner(user, group)
         case (.sysvSem, _): try openSemaphoreSet(address).setOwner(user: user, group: group)
         case (.sysvShm, _): try openSegment(address).setOwner(user: user, group: group)
+        case (.topic, _): throw topicHasNoMode(address, "chown")
         default: throw notBuilt(address, "chown")
         }
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Interprocess
 import InterprocessSyscalls
 import SystemPackage
 
@@ -76,6 +77,26 @@ enum Cleaning {
             guard let now = try? sysStatus(path), now.device == device, now.inode == inode else { return }
             try? sysUnlink(path)
         }
+    }
+
+    /// Makes a directory for what has a path; it is removed at the end with all that is in it.
+    static func make(_ directory: FilePath) throws {
+        do throws(Errno) { try sysMakeDirectory(directory, mode: 0o700) } catch {
+            throw Failure(error, "\(directory)", hint: "a directory is needed for what has a path; set TMPDIR")
+        }
+        add { remove(directory) }
+    }
+
+    private static func remove(_ directory: FilePath) {
+        guard let number = try? sysOpenRealDirectory(directory, toRead: true) else { return }
+        let place = OwnedDescriptor(adopting: number)
+        while let entries = try? sysReadDirectory(place.rawValue) {
+            for entry in entries {
+                let path = directory.appending(String(decoding: entry.name, as: UTF8.self))
+                if entry.kind == .directory { remove(path) } else { try? sysUnlink(path) }
+            }
+        }
+        try? sysRemoveDirectory(directory)
     }
 
     /// `duty` is done at the end.

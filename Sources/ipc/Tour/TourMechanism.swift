@@ -16,6 +16,7 @@ enum TourMechanism: String, CaseIterable, Sendable {
     case shm
     case mappedFile = "mapped-file"
     case memfd
+    case topic
     case signal
     case control = "process-control"
     case file
@@ -37,6 +38,7 @@ enum TourMechanism: String, CaseIterable, Sendable {
         case .shm: "shared memory"
         case .mappedFile: "mapped file"
         case .memfd: "sealed memory"
+        case .topic: "topic"
         case .signal: "signals"
         case .control: "process control"
         case .file: "file + inotify"
@@ -60,6 +62,7 @@ enum TourMechanism: String, CaseIterable, Sendable {
         case .shm: "large data at the speed of memory, with semaphores for order: nothing is copied twice"
         case .mappedFile: "the same, and it stays when everybody has gone"
         case .memfd: "memory without a name, passed over a socket; its seals make it safe to read"
+        case .topic: "many readers of one memory, written and read in place: no copy, and no call while they are awake"
         case .signal: "to announce an event with a number, in order; four bytes at a time"
         case .control: "a debugger's way: stop the other, write into its memory, let it go on"
         case .file: "a journal that stays, read at leisure; the oldest way of all"

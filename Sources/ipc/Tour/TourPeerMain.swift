@@ -61,6 +61,10 @@ enum TourPeerMain {
                 : try TourRing<SharedSemaphore>.inFile(FilePath(address), create: false)
             try control.say("ready -")
             return source
+        case .topic:
+            let source = try TourTopicSource(in: FilePath(address))
+            try control.say("ready -")
+            return source
         case .signal:
             let source = try SignalSource()
             try control.say("ready -")

@@ -36,6 +36,11 @@ struct TourReceiver {
             received = size
             if !keepsAll { checksum.add(file.span) }
         }
+        if let topic = source as? TourTopicSource {
+            file = try topic.file(size: size)
+            received = size
+            if !keepsAll { checksum.add(file.span) }
+        }
         if mechanism == .descriptor {
             guard let parcel = try source.receive(.first, limit: 1, until: .never), let file = parcel.descriptors.first
             else { throw Failure("no descriptor came") }

@@ -48,6 +48,7 @@ struct TourStop {
         case .shm: return try throughSharedMemory()
         case .mappedFile: return try throughMappedFile()
         case .memfd: return try throughSealedMemory()
+        case .topic: return try throughTopic()
         case .signal: return try throughSignals()
         case .control: return try throughControl()
         }
