@@ -77,6 +77,9 @@ package final class ReaderRoster: Sendable {
     /// address stays mapped for writing, whatever lies there.
     package func remove(_ index: Int) { desk.withLock { $0.remove(index) } }
 
+    /// Whether the reader at `index` was put out and not yet removed.
+    package func isEvicted(_ index: Int) -> Bool { desk.withLock { $0.slots[index]?.standing == .evicted } }
+
     /// How many readers there are.
     package var count: Int { desk.withLock { desk in desk.slots.count { $0?.standing == .entered } } }
 

@@ -11,8 +11,8 @@ package final class InboxDesk: ChannelGuest {
         var refusals: [(IPCError, PeerIdentity?)] = []
         /// Of those that have not left, to ring the bell that the owner sleeps on.
         var pages: [(link: PeerLink, page: RemotePage)] = []
-        /// A task or thread of the owner that waits for anything at all.
-        var waiter: Waiter?
+        /// Tasks and threads of the owner that wait for anything at all: one may await a message, others publishers.
+        var waiters: [Waiter] = []
         var hasSearched = false
     }
 
@@ -59,16 +59,17 @@ package final class InboxDesk: ChannelGuest {
 
     /// The mark first, then every bell that the owner may sleep on.
     private func change(_ body: (inout sending State) -> Void) {
-        let waiter = state.withLock { state -> Waiter? in
+        let waiters = state.withLock { state -> [Waiter] in
             body(&state)
             news.raise()
             for (_, page) in state.pages {
                 page.page.doorbell.ring()
                 page.page.wakeReader()
             }
-            return state.waiter.take()
+            defer { state.waiters = [] }
+            return state.waiters
         }
-        waiter?.fire(.ready(-1))
+        for waiter in waiters { waiter.fire(.ready(-1)) }
     }
 
     // MARK: The owner's side
@@ -86,12 +87,12 @@ package final class InboxDesk: ChannelGuest {
     func await(_ waiter: Waiter) -> Bool {
         state.withLock { state in
             guard !news.isRaised else { return false }
-            state.waiter = waiter
+            state.waiters.append(waiter)
             return true
         }
     }
 
     func forget(_ waiter: Waiter) {
-        state.withLock { state in if state.waiter === waiter { state.waiter = nil } }
+        state.withLock { state in state.waiters.removeAll { $0 === waiter } }
     }
 }

@@ -42,8 +42,8 @@ extension InboxSet {
             case .copied(let count):
                 buffer.removeLast(buffer.count - count)
                 return buffer
-            // It is looked at anew: meanwhile it may have been overwritten by another.
-            case .tooLong(let count): capacity = count
+            // It is looked at anew: meanwhile it may have been overwritten by another. A publisher that lies makes it longer each time.
+            case .tooLong(let count): capacity = max(count, 2 * capacity)
             case .nothing: return nil
             }
         }

@@ -36,9 +36,7 @@ extension InboxSet {
         switch sighting {
         case .record, .nothing: return false
         case .lapped(let count):
-            missed &+= count
-            inbox.missed &+= count
-            note(.missed(count, inbox.identity))
+            noteMissed(count, by: inbox)
             return false
         case .evicted:
             note(.putOut(by: inbox.identity))
@@ -57,6 +55,15 @@ extension InboxSet {
         if turn >= inboxes.count { turn = 0 }
         point()
         return true
+    }
+
+    /// What a look has found, once: the cursor goes on behind it.
+    func noteMissed(_ count: UInt64, by inbox: Inbox) {
+        missed &+= count
+        inbox.missed &+= count
+        note(.missed(count, inbox.identity))
+        // A pin that did not hold has been taken back; its publisher may sleep for it.
+        inbox.wakePublisherIfItWaits()
     }
 
     /// Takes over what the attendant has prepared.
@@ -80,6 +87,15 @@ extension InboxSet {
 
     /// All publishers that there ever were are gone, and nobody waits for others.
     package var isAtEnd: Bool { endsWithLastPublisher && hadPublisher && inboxes.isEmpty && !desk.news.isRaised }
+
+    /// For verbs of tasks: in between another task of the owner may have taken a message.
+    package func checkUnused() throws(IPCError) {
+        guard core.value.taken == nil else {
+            throw IPCError(
+                code: .busy, subject: subject,
+                hint: "a sample of this subscriber is in use; end it before the next is awaited")
+        }
+    }
 
     /// The message in use was overwritten, because the publisher has put this subscriber out.
     @usableFromInline

@@ -7,8 +7,10 @@ import SystemPackage
 extension InboxSet {
     /// Blocks the thread until there may be something to take; false if the deadline came first.
     ///
-    /// One look is made in any case. Whoever calls takes, and waits again if there was nothing.
+    /// Whoever calls has looked, and takes and waits again if this returns true. The deadline comes first: a publisher that lies could
+    /// promise a next record for ever.
     package func wait(until deadline: Deadline) throws(IPCError) -> Bool {
+        if deadline.hasPassed { return false }
         if spin(until: deadline) { return true }
         if deadline.hasPassed { return false }
         try sleep(until: deadline)
@@ -50,7 +52,11 @@ extension InboxSet {
     private var isAnythingNew: Bool {
         if desk.news.isRaised { return true }
         for inbox in inboxes {
-            if case .nothing = inbox.look() { continue }
+            switch inbox.look() {
+            case .nothing: continue
+            case .lapped(let count): noteMissed(count, by: inbox)
+            case .record, .evicted, .ended, .abandoned, .corrupt: break
+            }
             return true
         }
         return false
@@ -60,6 +66,8 @@ extension InboxSet {
 
     private func sleep(until deadline: Deadline) throws(IPCError) {
         try checkProcess()
+        // It has announced its own sleep on the same pages.
+        guard !isAwaited else { throw alreadyAwaited }
         let local = desk.news.bell.read()
         if inboxes.isEmpty {
             if !desk.news.isRaised { desk.news.bell.sleep(expected: local, until: deadline, isShared: false) }
@@ -121,9 +129,7 @@ extension InboxSet {
     /// Suspends the task until there may be something to take; false if the deadline came first.
     package func wait(until deadline: Deadline) async throws(IPCError) -> Bool {
         try checkProcess()
-        guard !isAwaited else {
-            throw IPCError(code: .busy, subject: subject, hint: "another task awaits this subscriber's next message")
-        }
+        guard !isAwaited else { throw alreadyAwaited }
         isAwaited = true
         defer { isAwaited = false }
         let waiter = Waiter()
@@ -137,12 +143,15 @@ extension InboxSet {
         }
         defer { for inbox in inboxes { inbox.leaveSleep() } }
         guard announce(.datagram) != nil, !sees else { return true }
+        defer { for (bell, _) in seen { bell.descriptor.disarm(waiter) } }
         for (index, (bell, generation)) in seen.enumerated() {
             try bell.descriptor.arm(waiter, index: index, .readable, after: generation)
         }
-        let wakeup = try await TaskWait.end(of: waiter, until: deadline)
-        for (bell, _) in seen { bell.descriptor.disarm(waiter) }
-        return try conclude(wakeup)
+        return try conclude(try await TaskWait.end(of: waiter, until: deadline))
+    }
+
+    private var alreadyAwaited: IPCError {
+        IPCError(code: .busy, subject: subject, hint: "another task awaits this subscriber's next message")
     }
 
     private func conclude(_ wakeup: Wakeup) throws(IPCError) -> Bool {

@@ -94,6 +94,8 @@ package final class InboxSet {
 
     /// Copies the next message without holding its publisher up; one that is too long stays.
     func copyNext(into target: inout MutableSpan<UInt8>) throws(IPCError) -> ReaderCursor.Copy {
+        // Its publisher's inbox could go meanwhile, and with it the message in use.
+        precondition(core.value.taken == nil, "one sample of a subscriber is in use at a time")
         try checkProcess()
         if desk.news.isRaised { adopt() }
         var index = 0

@@ -11,6 +11,7 @@ extension Outbox {
         var spinDeadline: UInt64?
         while true {
             guard case .held(let index) = try attempt(need) else { return true }
+            if spinDeadline == nil { wakeReaders() }
             let now = sysMonotonicNanoseconds()
             if deadline.monotonicNanoseconds <= now { return false }
             let limit = spinDeadline ?? strategy.spinNanoseconds.map { now &+ $0 } ?? .max
@@ -26,6 +27,8 @@ extension Outbox {
 
     /// One sleep on the page of the reader that holds the room.
     private func sleep(for index: Int, _ need: Need, until deadline: Deadline) throws(IPCError) {
+        // It has announced its own sleep, perhaps on the same page.
+        guard !isAwaited else { throw alreadyAwaited }
         guard let (reader, page) = desk.beginWaiting(for: index) else { return }
         defer { desk.endWaiting() }
         var side = SleepingSide(
@@ -36,6 +39,25 @@ extension Outbox {
         guard case .held(by: index) = try attempt(need) else { return }
         page.spaceBell.sleep(expected: preparation.expected, until: deadline)
         lastAttempt = sysMonotonicNanoseconds()
+    }
+
+    private var alreadyAwaited: IPCError {
+        IPCError(code: .busy, subject: subject, hint: "another task awaits room in this publisher's log")
+    }
+
+    /// Before any wait: of several messages the first may not have been rung for, and their readers make the room.
+    private func wakeReaders() {
+        let sleeper = core.value.log.nextSleeper(from: 0)
+        if sleeper >= 0 { wakeSleepers(from: sleeper) }
+    }
+
+    /// For verbs of tasks: in between another task of the owner may have opened a claim.
+    package func checkUnclaimed() throws(IPCError) {
+        guard !core.value.isClaimed else {
+            throw IPCError(
+                code: .busy, subject: subject,
+                hint: "a loan of this publisher is open; send or drop it before the next is awaited")
+        }
     }
 
     /// For code that is inlined elsewhere.
@@ -49,13 +71,12 @@ extension Outbox {
     /// - Returns: false if the deadline came first.
     package func makeRoom(_ need: Need, until deadline: Deadline) async throws(IPCError) -> Bool {
         if case .ready = try attempt(need) { return true }
-        guard !isAwaited else {
-            throw IPCError(code: .busy, subject: subject, hint: "another task awaits room in this publisher's log")
-        }
+        guard !isAwaited else { throw alreadyAwaited }
         isAwaited = true
         defer { isAwaited = false }
         while true {
             guard case .held(let index) = try attempt(need) else { return true }
+            wakeReaders()
             if deadline.hasPassed { return false }
             try await suspend(for: index, need, until: min(deadline, stallDeadline))
         }
@@ -72,10 +93,10 @@ extension Outbox {
         defer { side.leave() }
         if preparation.needsProcessBarrier, !ProcessBarrier.reachEverybody() { return sysNap(nanoseconds: 1_000_000) }
         guard case .held(by: index) = try attempt(need) else { return }
+        defer { reader.link.socket.awaitable.disarm(waiter) }
         try reader.link.socket.awaitable.arm(waiter, index: 0, .readable, after: seen)
         let wakeup = try await TaskWait.end(of: waiter, until: deadline)
         lastAttempt = sysMonotonicNanoseconds()
-        reader.link.socket.awaitable.disarm(waiter)
         reader.link.drain()
         if case .cancelled = wakeup {
             throw IPCError(code: .cancelled, subject: subject, hint: "the waiting task was cancelled; nothing was sent")

@@ -185,7 +185,9 @@ package final class OutboxDesk: ChannelHost {
     /// Wakes a reader that was put out, however it sleeps, and hangs up on it.
     package func hangUp(_ index: Int) {
         shelf.page(index).wakeReader()
-        guard let link = state.withLock({ $0.readers[index]?.link }) else { return }
+        // If it has gone meanwhile, another may have its number.
+        let link = state.withLock { roster.isEvicted(index) ? $0.readers[index]?.link : nil }
+        guard let link else { return }
         link.ring()
         link.close()
     }

@@ -127,6 +127,7 @@ public struct BytePublisher: ~Copyable {
     }
 
     func awaitClaim(_ byteCount: Int, until deadline: Deadline) async throws(IPCError) -> RecordPlace {
+        try outbox.checkUnclaimed()
         if let place = try claim(byteCount, until: .immediately) { return place }
         guard try await outbox.makeRoom(.bytes(byteCount), until: deadline),
             let place = try claim(byteCount, until: .immediately)

@@ -46,6 +46,7 @@ public struct ByteSubscriber: ~Copyable {
     /// - Returns: nil with ``SubscriberOptions/endsWithLastPublisher`` once there was a publisher and all are gone.
     public func next(until deadline: Deadline = .never) async throws(IPCError) -> ByteSample? {
         while true {
+            try inboxes.checkUnused()
             if let sample = try tryReceive() { return sample }
             if inboxes.isAtEnd { return nil }
             guard try await inboxes.wait(until: deadline) else {
@@ -88,6 +89,7 @@ public struct ByteSubscriber: ~Copyable {
     /// A copy of the next message; suspends the task until there is one. Nil as in ``next(until:)``.
     public func nextBytes(until deadline: Deadline = .never) async throws(IPCError) -> [UInt8]? {
         while true {
+            try inboxes.checkUnused()
             if let bytes = try tryReceiveBytes() { return bytes }
             if inboxes.isAtEnd { return nil }
             guard try await inboxes.wait(until: deadline) else {

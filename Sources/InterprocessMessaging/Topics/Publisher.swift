@@ -72,7 +72,9 @@ public struct Publisher<Payload: SharedPayload>: ~Copyable {
     ///
     /// - Throws: ``IPCError/Code/timedOut``, ``IPCError/Code/cancelled``; ``IPCError/Code/busy`` if another task awaits already.
     public func loan(until deadline: Deadline = .never) async throws(IPCError) -> Loan<Payload> {
-        guard try await outbox.makeRoom(.records(1), until: deadline), let place = try claim(until: .immediately) else {
+        let isReady = try await outbox.makeRoom(.records(1), until: deadline)
+        try outbox.checkUnclaimed()
+        guard isReady, let place = try claim(until: .immediately) else {
             throw IPCError(.timedOut, "send", outbox.subject)
         }
         return open(place)
@@ -115,6 +117,7 @@ public struct Publisher<Payload: SharedPayload>: ~Copyable {
     ///
     /// - Throws: ``IPCError/Code/timedOut``, ``IPCError/Code/cancelled``: nothing was sent then.
     public func send(copying payload: Payload, until deadline: Deadline = .never) async throws(IPCError) {
+        try outbox.checkUnclaimed()
         if let place = try claim(until: .immediately) { return fill(place, payload) }
         try await loan(until: deadline).send(copying: payload)
     }

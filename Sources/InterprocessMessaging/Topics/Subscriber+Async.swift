@@ -12,6 +12,7 @@ extension Subscriber {
     ///   ``tryReceive()``.
     public func next(until deadline: Deadline = .never) async throws(IPCError) -> Sample<Payload>? {
         while true {
+            try inboxes.checkUnused()
             if let sample = try tryReceive() { return sample }
             if inboxes.isAtEnd { return nil }
             guard try await inboxes.wait(until: deadline) else {
@@ -23,6 +24,7 @@ extension Subscriber {
     /// A copy of the next message; suspends the task until there is one.
     public func nextValue(until deadline: Deadline = .never) async throws(IPCError) -> Payload? {
         while true {
+            try inboxes.checkUnused()
             if let value = try tryReceiveValue() { return value }
             if inboxes.isAtEnd { return nil }
             guard try await inboxes.wait(until: deadline) else {

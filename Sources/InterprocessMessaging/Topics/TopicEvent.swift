@@ -45,6 +45,7 @@ extension Subscriber {
     /// The next message or notice; suspends the task until there is one. Nil as in ``next(until:)``.
     public func nextEvent(until deadline: Deadline = .never) async throws(IPCError) -> TopicEvent<Sample<Payload>>? {
         while true {
+            try inboxes.checkUnused()
             if let event = try tryReceiveEvent() { return event }
             guard try await inboxes.waitOrEnd(until: deadline) else { return nil }
         }
@@ -71,6 +72,7 @@ extension ByteSubscriber {
     /// The next message or notice; suspends the task until there is one. Nil as in ``next(until:)``.
     public func nextEvent(until deadline: Deadline = .never) async throws(IPCError) -> TopicEvent<ByteSample>? {
         while true {
+            try inboxes.checkUnused()
             if let event = try tryReceiveEvent() { return event }
             guard try await inboxes.waitOrEnd(until: deadline) else { return nil }
         }
@@ -96,6 +98,7 @@ extension CodableSubscriber {
     /// The next value or notice; suspends the task until there is one. Nil as in ``next(until:)``.
     public func nextEvent(until deadline: Deadline = .never) async throws(IPCError) -> TopicEvent<Value>? {
         while true {
+            try bytes.inboxes.checkUnused()
             if let event = try tryReceiveEvent() { return event }
             guard try await bytes.inboxes.waitOrEnd(until: deadline) else { return nil }
         }
