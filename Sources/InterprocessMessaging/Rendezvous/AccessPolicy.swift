@@ -14,6 +14,9 @@ public import SystemPackage
 /// AccessPolicy(group: 44)                     // members of group 44, for whom the files are made writable
 /// ```
 ///
+/// The rendezvous itself, and what lies between it and the channel, stays as open as it was made: for another user it has to be a
+/// directory that both can search, such as one made for the purpose and named by `$INTERPROCESS_DIR`.
+///
 /// Who the other side is, the kernel says (`SO_PEERCRED`, `SO_PEERGROUPS`); a user whom this user namespace does not know
 /// is nobody's friend.
 public struct AccessPolicy: Sendable, Hashable {

@@ -15,7 +15,11 @@ struct ChannelPlace: Sendable, Hashable {
     private var top: FilePath { rendezvous.directory.appending(kind.directoryName) }
 
     /// Removes a socket of which it is known that nobody is behind it. Its name is never used again, so nobody else's goes.
-    func remove(_ id: UInt64) { try? sysUnlink(path.appending(SocketName.listening(id))) }
+    /// What is no socket is somebody else's, whatever it is called.
+    func remove(_ id: UInt64) {
+        let path = path.appending(SocketName.listening(id))
+        if (try? sysStatus(path))?.kind == .socket { try? sysUnlink(path) }
+    }
 
     /// Removes the directory, and those above it up to that of the kind, as far as they are empty.
     func removeIfEmpty() {
@@ -202,12 +206,11 @@ final class ChannelDirectory: Sendable {
         return names
     }
 
-    /// Removes a socket of which it is known that nobody is behind it. Its name is never used again, so nobody else's goes.
-    func remove(_ id: UInt64) { try? sysUnlink(at: rawValue, FilePath(SocketName.listening(id))) }
-
     /// Removes a socket if nobody is bound to it any more.
     func removeIfDead(_ id: UInt64) {
-        if sysProbeUnixPath(place(of: SocketName.listening(id))) == .connectionRefused { remove(id) }
+        if sysProbeUnixPath(place(of: SocketName.listening(id))) == .connectionRefused {
+            channel.remove(id)
+        }
     }
 
     /// Removes what killed processes have left, some hundred at most.

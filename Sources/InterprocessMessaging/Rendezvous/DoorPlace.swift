@@ -9,6 +9,10 @@ struct DoorPlace: ~Copyable {
     let channel: ChannelPlace
     let id: UInt64
 
+    /// Short: who has come through it is served soon, and who has not comes again within milliseconds. With thousands before
+    /// him that say nothing, his patience would be over before his turn came.
+    private static let backlog: CInt = 128
+
     /// Binds under a name that nobody looks at, listens, and takes the name that others see only then: so whoever connects to
     /// that name and is refused knows that nobody will ever listen there again.
     static func open(
@@ -48,7 +52,7 @@ struct DoorPlace: ~Copyable {
         }
         do throws(Errno) {
             try settle(directory, unfinished, policy)
-            try sysListen(descriptor.rawValue, backlog: SocketConstant.maximumBacklog)
+            try sysListen(descriptor.rawValue, backlog: backlog)
             try sysRenameNew(at: directory.rawValue, unfinished, FilePath(SocketName.listening(id)))
         } catch {
             // By path as well: it may be in a directory that was made anew under the same name.
@@ -61,7 +65,7 @@ struct DoorPlace: ~Copyable {
             return DoorPlace(
                 listener: try SequencedPacketListener(adopting: descriptor), channel: directory.channel, id: id)
         } catch {
-            directory.remove(id)
+            directory.channel.remove(id)
             throw error
         }
     }

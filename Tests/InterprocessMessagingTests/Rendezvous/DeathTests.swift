@@ -146,4 +146,78 @@ import Testing
             #expect(report.problems.isEmpty, "\(report)")
         }
     }
+
+    @Test(
+        "where the kernel gives no peer as a pidfd, its number is opened, and its end noticed all the same",
+        .requires("python3"), .enabled(if: FaultPlan.isAvailable))
+    func withoutPeerPidfd() async {
+        await #expect(processExitsWith: .success) {
+            try await Watchdog.bound(.seconds(60)) {
+                let place = try Place()
+                try place.makeDirectory()
+                let peer = try Stranger.python(
+                    """
+                    l = listen(sys.argv[1], 1); print('up')
+                    c, _ = l.accept(); kind(c); send(c, welcome(), 2); kind(c)
+                    child = os.fork()
+                    if child == 0:
+                        os.close(1); sys.stdin.read(); os._exit(0)
+                    sys.stdin.readline()
+                    os.kill(os.getpid(), 9)
+                    """, [place.directory.string])
+                try peer.expect("up")
+                let guest = NotingGuest()
+                // The first asks for the credentials, the second for the process.
+                Faults.fail("getsockopt", number: 1, with: .protocolNotAvailable)
+                let search = try place.search(guest)
+                #expect(try await eventually { guest.accepted.count == 1 })
+                #expect(guest.left == 0)
+                try peer.send("die")
+                #expect(try await eventually { guest.left == 1 })
+                peer.closeInput()
+                withExtendedLifetime(search) {}
+            }
+        }
+    }
+
+    @Test(
+        "each system call of a search fails once: the publisher is found all the same, or the search says why not",
+        .enabled(if: FaultPlan.isAvailable))
+    func faultsOfSearching() async {
+        await #expect(processExitsWith: .success) {
+            let place = try Place()
+            let host = NotingHost()
+            let limits = HandshakeLimits(patience: .milliseconds(100), secondTry: .milliseconds(10))
+            let door = try place.door(host, AccessPolicy(), limits)
+            func meet() async throws {
+                let guest = NotingGuest()
+                let search = try place.search(guest, AccessPolicy(), limits)
+                guard try await eventually(.seconds(10), { !guest.accepted.isEmpty || !guest.errors.isEmpty }) else {
+                    throw Stuck()
+                }
+                search.cancel()
+                guard try await eventually(.seconds(10), { guest.left == guest.accepted.count }) else { throw Stuck() }
+            }
+            for _ in 0..<3 { try await meet() }
+            Faults.startRecording()
+            try await meet()
+            let calls = Faults.stopRecording()
+            #expect(calls.count > 40)
+            host.forget()
+            let check = LeakCheck()
+            for (number, call) in calls.enumerated() where !FaultPlan.exempt.contains(call) {
+                Faults.fail(number: number, except: FaultPlan.exempt, with: FaultPlan.plausible(call))
+                do { try await Watchdog.bound(.seconds(40), "\(call), call \(number)") { try await meet() } } catch {
+                    #expect(error is IPCError, "\(call), call \(number): \(error)")
+                }
+                Faults.clear()
+                host.forget()
+            }
+            try check.verify()
+            withExtendedLifetime(door) {}
+        }
+    }
 }
+
+/// Nothing happened in time.
+private struct Stuck: Error {}

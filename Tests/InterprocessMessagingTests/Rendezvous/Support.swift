@@ -17,22 +17,26 @@ final class NotingHost: ChannelHost {
     }
 
     let state = Mutex(State())
-    let descriptors: Mutex<Int>
-
-    init() { descriptors = Mutex(2) }
-
     func admit(_ hello: Hello, over link: PeerLink) -> Admission {
         let refusal = state.withLock { state in
             state.hellos.append(hello)
             return state.refusal
         }
         if let refusal { return .refusal(refusal) }
-        guard let log = try? sysCreateMemoryFile("log", flags: 0), let page = try? sysCreateMemoryFile("page", flags: 0)
-        else { return .refusal(Refusal(.exhausted, "no memory files")) }
+        guard let log = Self.memoryFile("log"), let page = Self.memoryFile("page") else {
+            return .refusal(Refusal(.exhausted, "no memory files"))
+        }
         state.withLock { $0.admitted.append(link) }
-        return .welcome(
-            .forTests, log: OwnedDescriptor(adopting: log), page: OwnedDescriptor(adopting: page))
+        return .welcome(.forTests, log: log, page: page)
     }
+
+    private static func memoryFile(_ name: String) -> OwnedDescriptor? {
+        guard let number = try? sysCreateMemoryFile(name, flags: 0) else { return nil }
+        return OwnedDescriptor(adopting: number)
+    }
+
+    /// Lets go of all links.
+    func forget() { state.withLock { $0 = State(refusal: $0.refusal) } }
 
     func joined(_ link: PeerLink) { state.withLock { $0.joined.append(link) } }
     func left(_ link: PeerLink) { state.withLock { $0.left.append(link) } }
