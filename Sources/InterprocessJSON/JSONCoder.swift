@@ -16,7 +16,7 @@ public struct JSONCoder: MessageCoder {
     /// Compact JSON.
     public init(sortsKeys: Bool = false) { self.sortsKeys = sortsKeys }
 
-    /// Encodes; throws what `JSONEncoder` throws, and ``EncodingOverflow`` if the message has no room for it.
+    /// Encodes; throws what `JSONEncoder` throws, and `EncodingOverflow` if the message has no room for it.
     public func encode(_ value: some Encodable, into output: inout OutputSpan<UInt8>) throws {
         let encoder = JSONEncoder()
         if sortsKeys { encoder.outputFormatting = .sortedKeys }

@@ -38,6 +38,7 @@ import Testing
         try await Examples.fileLock()
         try await Examples.signals()
         try await Examples.processes()
+        try await Examples.topics()
         try await Examples.waitAny()
         turn.end()
     }

@@ -24,7 +24,7 @@ struct Block: Sendable, CustomStringConvertible {
 }
 
 enum Documents {
-    static let names = ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/command.md"]
+    static let names = ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/command.md", "docs/messaging.md"]
 
     static func text(_ name: String) -> String {
         (try? Checkout.text(of: Checkout.root.pushing(FilePath(name)))) ?? ""

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Interprocess
+import InterprocessMessaging
 import SystemPackage
 
 /// The examples of README.md: what stands between `README: name` and `end` is there, word for word.
@@ -192,6 +193,20 @@ enum Examples {
         // end
     }
 
+    static func topics() async throws {
+        // README: Topics
+        let topic = try Topic("robot/pose", of: Pose.self)
+        let publisher = try topic.publisher()  // as many as like, in any processes
+        var loan = try await publisher.loan()  // a place in the log
+        loan.payload.x = 1.5  // written where it will be read
+        loan.send()  // one store: everybody sees it
+
+        let subscriber = try await topic.subscriber(.init(history: .latest(10)))  // lossless, or .lossy
+        guard let sample = try await subscriber.next(until: .after(.seconds(5))) else { return }
+        print(sample.payload.x, "is message", sample.header.sequence)
+        // end
+    }
+
     static func waitAny() async throws {
         // README: The first of any mix
         let orders = try SystemVMessageQueue(key: .private, mode: .createExclusive, lifetime: .removeOnClose)
@@ -209,3 +224,6 @@ enum Examples {
         // end
     }
 }
+
+/// The payload of the topic.
+struct Pose: SharedPayload { var x = 0.0, y = 0.0, heading = 0.0 }

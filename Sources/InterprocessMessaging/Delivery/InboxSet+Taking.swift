@@ -5,7 +5,7 @@ import InterprocessStructures
 extension InboxSet {
     /// The next message of any publisher, with all that the short way leaves out: those who have come and gone, turns, ends.
     ///
-    /// - Throws: ``IPCError/Code/evicted``, once for each publisher that has put this subscriber out.
+    /// - Throws: `IPCError.Code.evicted`, once for each publisher that has put this subscriber out.
     @usableFromInline @inline(never)
     package func takeSlowly() throws(IPCError) -> RecordPlace? {
         try checkProcess()

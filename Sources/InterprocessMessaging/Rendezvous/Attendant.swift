@@ -17,8 +17,8 @@ package final class Attendant: Sendable {
 
     /// The attendant of this process.
     ///
-    /// - Throws: ``IPCError/Code/limitReached``, ``IPCError/Code/outOfMemory``: no descriptor or thread for it; the next call
-    ///   tries again. ``IPCError/Code/unsupported`` in a child that was forked from a process that had one: its
+    /// - Throws: `IPCError.Code.limitReached`, `IPCError.Code.outOfMemory`: no descriptor or thread for it; the next call
+    ///   tries again. `IPCError.Code.unsupported` in a child that was forked from a process that had one: its
     ///   threads stayed there, and with them whatever lock of the runtime they held; it is to call exec first.
     package static func shared() throws(IPCError) -> Attendant {
         try current.withLock { (current) throws(IPCError) in

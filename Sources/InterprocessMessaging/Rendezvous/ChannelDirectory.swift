@@ -62,7 +62,7 @@ final class ChannelDirectory: Sendable {
     // MARK: Opening
 
     /// - Parameter policy: who may own the directory, and how it is made, if it is to be made; nil to look only.
-    /// - Throws: ``IPCError/Code/notFound``, ``IPCError/Code/permissionDenied``, ``IPCError/Code/wrongKind``.
+    /// - Throws: `IPCError.Code.notFound`, `IPCError.Code.permissionDenied`, `IPCError.Code.wrongKind`.
     static func open(_ channel: ChannelPlace, policy: AccessPolicy?) throws(IPCError) -> ChannelDirectory {
         let walk = Walk(channel: channel, policy: policy)
         // What a leaver removes between two steps is made again.
@@ -186,7 +186,7 @@ final class ChannelDirectory: Sendable {
 
     /// The numbers of those that listen, or have listened.
     ///
-    /// - Throws: ``IPCError/Code/limitReached`` (EMFILE), ``IPCError/Code/permissionDenied``.
+    /// - Throws: `IPCError.Code.limitReached` (EMFILE), `IPCError.Code.permissionDenied`.
     func publishers() throws(IPCError) -> [UInt64] {
         try names().compactMap { SocketName.id(of: $0) }
     }

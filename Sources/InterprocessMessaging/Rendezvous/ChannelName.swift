@@ -9,7 +9,7 @@ public struct ChannelName: Sendable, Hashable, CustomStringConvertible {
     /// As it was given.
     public let description: String
 
-    /// - Throws: ``IPCError/Code/invalidName``, naming the part that is wrong.
+    /// - Throws: `IPCError.Code.invalidName`, naming the part that is wrong.
     public init(_ text: String) throws(IPCError) {
         if let fault = Address.faultOfLabel(text) {
             throw IPCError(

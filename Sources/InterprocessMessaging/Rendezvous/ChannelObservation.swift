@@ -30,7 +30,7 @@ package struct ChannelObservation: Sendable, Equatable {
     /// Sockets of dead publishers are removed on the way.
     ///
     /// - Parameter deadline: by then those that have not answered are among the failures.
-    /// - Throws: ``IPCError/Code/notFound`` if there is no such channel; ``IPCError/Code/permissionDenied``.
+    /// - Throws: `IPCError.Code.notFound` if there is no such channel; `IPCError.Code.permissionDenied`.
     package static func reports(
         rendezvous: Rendezvous, kind: ChannelKind, name: ChannelName, until deadline: Deadline = .after(.seconds(2))
     ) async throws(IPCError) -> ChannelObservation {

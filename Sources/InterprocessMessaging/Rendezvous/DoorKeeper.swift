@@ -22,7 +22,7 @@ package final class DoorKeeper: Sendable {
 
     /// Listens when it returns.
     ///
-    /// - Throws: ``IPCError/Code/permissionDenied``, ``IPCError/Code/wrongKind``, ``IPCError/Code/limitReached``, and what
+    /// - Throws: `IPCError.Code.permissionDenied`, `IPCError.Code.wrongKind`, `IPCError.Code.limitReached`, and what
     ///   starting the attendant may throw.
     package init(
         rendezvous: Rendezvous, kind: ChannelKind, name: ChannelName, policy: AccessPolicy, host: any ChannelHost,

@@ -36,8 +36,8 @@ extension PeerLink {
 
     /// The next message.
     ///
-    /// - Throws: ``IPCError/Code/timedOut``, ``IPCError/Code/cancelled``, ``IPCError/Code/disconnected``;
-    ///   ``IPCError/Code/malformed``; ``IPCError/Code/limitReached``: more descriptors than are wanted, or than this process may
+    /// - Throws: `IPCError.Code.timedOut`, `IPCError.Code.cancelled`, `IPCError.Code.disconnected`;
+    ///   `IPCError.Code.malformed`; `IPCError.Code.limitReached`: more descriptors than are wanted, or than this process may
     ///   open.
     func hear(
         upTo count: Int, descriptors: Int, until deadline: Deadline

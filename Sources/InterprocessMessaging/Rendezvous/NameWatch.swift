@@ -30,7 +30,7 @@ final class NameWatch: Sendable {
     /// Calls `ring` on the attendant's thread whenever a name may have come, and when the directory goes.
     ///
     /// - Returns: for ``remove(_:)``.
-    /// - Throws: ``IPCError/Code/limitReached`` (ENOSPC): `fs.inotify.max_user_watches`.
+    /// - Throws: `IPCError.Code.limitReached` (ENOSPC): `fs.inotify.max_user_watches`.
     func add(_ directory: ChannelDirectory, _ ring: @escaping @Sendable () -> Void) throws(IPCError) -> Int {
         // The lock is held meanwhile, so no event is delivered before its listener is known.
         try state.withLock { (state) throws(IPCError) in

@@ -58,7 +58,7 @@ package final class PeerLink: Sendable {
 extension PeerIdentity {
     /// A descriptor of the process at the other end of a socket; nil if there is no way to get one, or no need.
     ///
-    /// - Throws: ``IPCError/Code/disconnected`` if the process is gone; ``IPCError/Code/limitReached`` (EMFILE).
+    /// - Throws: `IPCError.Code.disconnected` if the process is gone; `IPCError.Code.limitReached` (EMFILE).
     static func process(
         of socket: borrowing SequencedPacketSocket, _ credentials: PeerCredentials
     ) throws(IPCError) -> AwaitableDescriptor? {

@@ -21,7 +21,7 @@ public struct Rendezvous: Sendable, Hashable, CustomStringConvertible {
 
     /// A directory of one's own choice; it is made when the first channel is, open to this user only, unless it is there.
     ///
-    /// - Throws: ``IPCError/Code/invalidName`` if the path is not absolute.
+    /// - Throws: `IPCError.Code.invalidName` if the path is not absolute.
     public init(directory: FilePath) throws(IPCError) { try self.init(directory, origin: "as given") }
 
     private init(_ directory: FilePath, origin: String) throws(IPCError) {
@@ -47,7 +47,7 @@ public struct Rendezvous: Sendable, Hashable, CustomStringConvertible {
     ///
     /// It is made if it is not there, open to this user only.
     ///
-    /// - Throws: ``IPCError/Code/permissionDenied``, ``IPCError/Code/wrongKind`` and others, naming the directory in use and
+    /// - Throws: `IPCError.Code.permissionDenied`, `IPCError.Code.wrongKind` and others, naming the directory in use and
     ///   what is wrong with it.
     public static func standard() throws(IPCError) -> Rendezvous {
         try standard(environment: { sysEnvironmentVariable($0) }, user: sysEffectiveUserID())

@@ -20,8 +20,8 @@ package final class Search: Sendable {
 
     /// Searches from now on.
     ///
-    /// - Throws: ``IPCError/Code/permissionDenied``: the directory can be neither made nor read, or belongs to somebody who is
-    ///   not trusted; ``IPCError/Code/wrongKind``; what starting the attendant may throw.
+    /// - Throws: `IPCError.Code.permissionDenied`: the directory can be neither made nor read, or belongs to somebody who is
+    ///   not trusted; `IPCError.Code.wrongKind`; what starting the attendant may throw.
     package init(
         rendezvous: Rendezvous, kind: ChannelKind, name: ChannelName, policy: AccessPolicy, guest: any ChannelGuest,
         limits: HandshakeLimits = HandshakeLimits()

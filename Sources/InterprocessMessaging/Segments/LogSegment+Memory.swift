@@ -13,7 +13,7 @@ package final class LogSegment: Sendable {
 
     /// Makes the memory, maps it, and seals it against every other writer, against truncation and against punching.
     ///
-    /// - Throws: ``IPCError/Code/outOfMemory`` and ``IPCError/Code/limitReached``, now and never later.
+    /// - Throws: `IPCError.Code.outOfMemory` and `IPCError.Code.limitReached`, now and never later.
     package init(_ layout: LogLayout, name: String) throws(IPCError) {
         self.layout = layout
         memory = try SealedMemory(name: String(name.prefix(200)), byteCount: layout.regionBytes, seals: .fixedSize)

@@ -25,7 +25,7 @@ public struct BytePublisher: ~Copyable {
 
     /// Sends a copy of `bytes`; blocks the thread until there is room.
     ///
-    /// - Throws: ``IPCError/Code/messageTooLarge`` beyond ``largestMessageBytes``; ``IPCError/Code/unsupported`` in a forked child.
+    /// - Throws: `IPCError.Code.messageTooLarge` beyond ``largestMessageBytes``; `IPCError.Code.unsupported` in a forked child.
     @inlinable
     @_disfavoredOverload
     public func send(_ bytes: Span<UInt8>) throws(IPCError) { _ = try send(bytes, until: .never) }
@@ -51,7 +51,7 @@ public struct BytePublisher: ~Copyable {
 
     /// Sends a copy of `bytes`; suspends the task until there is room.
     ///
-    /// - Throws: ``IPCError/Code/timedOut``, ``IPCError/Code/cancelled``: nothing was sent then.
+    /// - Throws: `IPCError.Code.timedOut`, `IPCError.Code.cancelled`: nothing was sent then.
     public func send(_ bytes: Span<UInt8>, until deadline: Deadline = .never) async throws(IPCError) {
         let place = try await awaitClaim(bytes.count, until: deadline)
         place.copy(bytes)

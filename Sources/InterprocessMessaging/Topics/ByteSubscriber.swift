@@ -25,7 +25,7 @@ public struct ByteSubscriber: ~Copyable {
 
     /// The next message; blocks the thread until there is one.
     ///
-    /// - Throws: as ``tryReceive()``; ``IPCError/Code/disconnected`` with ``SubscriberOptions/endsWithLastPublisher``.
+    /// - Throws: as ``tryReceive()``; `IPCError.Code.disconnected` with ``SubscriberOptions/endsWithLastPublisher``.
     @inlinable
     public func receive() throws(IPCError) -> ByteSample {
         guard let place = try inboxes.takeBytes(until: .never) else {
@@ -57,7 +57,7 @@ public struct ByteSubscriber: ~Copyable {
 
     /// Calls `body` with the next message, in place; blocks the thread until there is one. The shortest way.
     ///
-    /// - Throws: as ``receive()``, what `body` throws, and ``IPCError/Code/evicted`` if the message was overwritten while `body` used it.
+    /// - Throws: as ``receive()``, what `body` throws, and `IPCError.Code.evicted` if the message was overwritten while `body` used it.
     @inlinable @inline(__always)
     public func withSample<Result>(_ body: (Span<UInt8>) throws(IPCError) -> Result) throws(IPCError) -> Result {
         guard let place = try inboxes.takeBytes(until: .never) else {

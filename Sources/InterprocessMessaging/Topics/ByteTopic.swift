@@ -54,7 +54,7 @@ public struct ByteTopic: Sendable {
             try Outbox.open(layout, fields: fields, payload: payload, name, rendezvous, access, options))
     }
 
-    /// A subscriber of this topic; as ``Topic/subscriber(_:)-(SubscriberOptions)``.
+    /// A subscriber of this topic; as that of ``Topic``.
     @_disfavoredOverload
     public func subscriber(_ options: SubscriberOptions = SubscriberOptions()) throws(IPCError) -> ByteSubscriber {
         ByteSubscriber(try InboxSet.open(payload, name, rendezvous, access, options))

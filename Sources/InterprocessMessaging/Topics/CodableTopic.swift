@@ -32,7 +32,7 @@ public struct CodableTopic<Value: Codable & Sendable>: Sendable {
         CodablePublisher(bytes: try bytes.publisher(options), coder: coder)
     }
 
-    /// A subscriber of this topic; as ``Topic/subscriber(_:)-(SubscriberOptions)``.
+    /// A subscriber of this topic; as that of ``Topic``.
     @_disfavoredOverload
     public func subscriber(
         _ options: SubscriberOptions = SubscriberOptions()
@@ -56,8 +56,8 @@ public struct CodablePublisher<Value: Codable & Sendable>: ~Copyable {
 
     /// Encodes `value` into the log and sends it; blocks the thread until there is room for the largest message.
     ///
-    /// - Throws: ``IPCError/Code/messageTooLarge`` if it does not fit into ``BytePublisher/largestMessageBytes``;
-    ///   ``IPCError/Code/invalidArgument`` for what the format cannot express: nothing was sent.
+    /// - Throws: `IPCError.Code.messageTooLarge` if it does not fit into ``BytePublisher/largestMessageBytes``;
+    ///   `IPCError.Code.invalidArgument` for what the format cannot express: nothing was sent.
     @_disfavoredOverload
     public func send(_ value: Value) throws(IPCError) {
         try bytes.send(upTo: bytes.largestMessageBytes) { (output) throws(IPCError) in try encode(value, &output) }
@@ -95,7 +95,7 @@ public struct CodableSubscriber<Value: Codable & Sendable>: ~Copyable {
 
     /// The next value, if there is one now.
     ///
-    /// - Throws: ``IPCError/Code/malformed`` for bytes that are no value of the type: that message is taken, the next can be received.
+    /// - Throws: `IPCError.Code.malformed` for bytes that are no value of the type: that message is taken, the next can be received.
     public func tryReceive() throws(IPCError) -> Value? {
         guard let message = try bytes.tryReceiveBytes() else { return nil }
         return try decode(message)

@@ -47,7 +47,7 @@ public struct Publisher<Payload: SharedPayload>: ~Copyable {
     /// The payload holds what an earlier message left there: set every field. One loan is open at a time, which is a precondition;
     /// one that ends without ``Loan/send()`` leaves nothing behind.
     ///
-    /// - Throws: ``IPCError/Code/unsupported`` in a forked child.
+    /// - Throws: `IPCError.Code.unsupported` in a forked child.
     @inlinable @inline(__always)
     public func loan() throws(IPCError) -> Loan<Payload> {
         guard let place = try claim(until: .never) else { preconditionFailure("a wait without limit has an end") }
@@ -70,7 +70,7 @@ public struct Publisher<Payload: SharedPayload>: ~Copyable {
 
     /// As ``loan()``, but suspends the task.
     ///
-    /// - Throws: ``IPCError/Code/timedOut``, ``IPCError/Code/cancelled``; ``IPCError/Code/busy`` if another task awaits already.
+    /// - Throws: `IPCError.Code.timedOut`, `IPCError.Code.cancelled`; `IPCError.Code.busy` if another task awaits already.
     public func loan(until deadline: Deadline = .never) async throws(IPCError) -> Loan<Payload> {
         let isReady = try await outbox.makeRoom(.records(1), until: deadline)
         try outbox.checkUnclaimed()
@@ -115,7 +115,7 @@ public struct Publisher<Payload: SharedPayload>: ~Copyable {
 
     /// Sends a copy; suspends the task until there is room.
     ///
-    /// - Throws: ``IPCError/Code/timedOut``, ``IPCError/Code/cancelled``: nothing was sent then.
+    /// - Throws: `IPCError.Code.timedOut`, `IPCError.Code.cancelled`: nothing was sent then.
     public func send(copying payload: Payload, until deadline: Deadline = .never) async throws(IPCError) {
         try outbox.checkUnclaimed()
         if let place = try claim(until: .immediately) { return fill(place, payload) }
@@ -141,8 +141,10 @@ public struct Publisher<Payload: SharedPayload>: ~Copyable {
     ///
     /// Each is visible as soon as it is filled; subscribers that sleep are woken once, at the end.
     ///
-    /// - Parameter count: at most a quarter of the log.
-    /// - Throws: ``IPCError/Code/messageTooLarge`` for more.
+    /// - Parameters:
+    ///   - count: at most a quarter of the log.
+    ///   - fill: is called once for each, with what an earlier message left there.
+    /// - Throws: `IPCError.Code.messageTooLarge` for more.
     @inlinable
     public func sendBatch(of count: Int, _ fill: (_ index: Int, _ payload: inout Payload) -> Void) throws(IPCError) {
         precondition(!core.value.isClaimed, "one loan of a publisher is open at a time")

@@ -8,7 +8,7 @@ extension Subscriber {
     /// The next message; suspends the task until there is one.
     ///
     /// - Returns: nil with ``SubscriberOptions/endsWithLastPublisher`` once there was a publisher and all are gone.
-    /// - Throws: ``IPCError/Code/cancelled``, ``IPCError/Code/timedOut``; ``IPCError/Code/busy`` if another task awaits already; as
+    /// - Throws: `IPCError.Code.cancelled`, `IPCError.Code.timedOut`; `IPCError.Code.busy` if another task awaits already; as
     ///   ``tryReceive()``.
     public func next(until deadline: Deadline = .never) async throws(IPCError) -> Sample<Payload>? {
         while true {

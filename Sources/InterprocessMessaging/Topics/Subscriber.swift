@@ -13,7 +13,7 @@ public import InterprocessStructures
 ///
 /// Ownership: owns its mappings of the publishers' logs. Descriptors per publisher: a socket and a pidfd.
 ///
-/// Blocking: ``receive()`` blocks the thread, ``tryReceive()`` never does, ``next()`` suspends the task.
+/// Blocking: ``receive()`` blocks the thread, ``tryReceive()`` never does, ``next(until:)`` suspends the task.
 ///
 /// Concurrency: one owner at a time; not `Sendable`, but it may be handed over.
 ///
@@ -39,7 +39,7 @@ public struct Subscriber<Payload: SharedPayload>: ~Copyable {
 
     /// The next message, if there is one now. One sample is in use at a time, which is a precondition.
     ///
-    /// - Throws: ``IPCError/Code/evicted`` once if a publisher has put this subscriber out; ``IPCError/Code/unsupported`` in a
+    /// - Throws: `IPCError.Code.evicted` once if a publisher has put this subscriber out; `IPCError.Code.unsupported` in a
     ///   forked child.
     @inlinable @inline(__always)
     public func tryReceive() throws(IPCError) -> Sample<Payload>? {
@@ -49,7 +49,7 @@ public struct Subscriber<Payload: SharedPayload>: ~Copyable {
 
     /// The next message; blocks the thread until there is one.
     ///
-    /// - Throws: as ``tryReceive()``; ``IPCError/Code/disconnected`` with ``SubscriberOptions/endsWithLastPublisher``.
+    /// - Throws: as ``tryReceive()``; `IPCError.Code.disconnected` with ``SubscriberOptions/endsWithLastPublisher``.
     @inlinable @inline(__always)
     public func receive() throws(IPCError) -> Sample<Payload> {
         guard let place = try take(until: .never) else { preconditionFailure("a wait without limit has an end") }
@@ -65,7 +65,7 @@ public struct Subscriber<Payload: SharedPayload>: ~Copyable {
 
     /// Calls `body` with the next message, in place; blocks the thread until there is one. The shortest way.
     ///
-    /// - Throws: as ``receive()``, what `body` throws, and ``IPCError/Code/evicted`` if the message was overwritten while `body` used it.
+    /// - Throws: as ``receive()``, what `body` throws, and `IPCError.Code.evicted` if the message was overwritten while `body` used it.
     @inlinable @inline(__always)
     public func withSample<Result>(_ body: (borrowing Payload) throws(IPCError) -> Result) throws(IPCError) -> Result {
         guard let place = try take(until: .never) else { preconditionFailure("a wait without limit has an end") }
@@ -127,7 +127,7 @@ public struct Subscriber<Payload: SharedPayload>: ~Copyable {
     ///
     /// Room is given back to the publisher for many at a time, so this is the fastest way to read a stream.
     ///
-    /// - Throws: what `body` throws: the message that it was called with is taken; ``IPCError/Code/evicted`` if some of the messages were
+    /// - Throws: what `body` throws: the message that it was called with is taken; `IPCError.Code.evicted` if some of the messages were
     ///   overwritten while they were used.
     @inlinable
     public func receiveAvailable(
@@ -235,7 +235,7 @@ public struct Sample<Payload: SharedPayload>: ~Copyable {
 
     /// Ends the use of the message.
     ///
-    /// - Throws: ``IPCError/Code/evicted`` if the publisher has put this subscriber out and overwritten the message meanwhile: what was
+    /// - Throws: `IPCError.Code.evicted` if the publisher has put this subscriber out and overwritten the message meanwhile: what was
     ///   read of it may be torn.
     @inlinable
     public consuming func end() throws(IPCError) {

@@ -26,10 +26,11 @@ public struct Topic<Payload: SharedPayload>: Sendable {
     ///
     /// - Parameters:
     ///   - name: segments of `A–Z a–z 0–9 . _ -` divided by `/`, 255 bytes at most.
+    ///   - type: what its messages are.
     ///   - rendezvous: nil is ``Rendezvous/standard()``.
     ///   - access: who may take part; by default the processes of this user.
     ///   - fields: what publishers put in front of each payload.
-    /// - Throws: ``IPCError/Code/invalidName``; what ``Rendezvous/standard()`` throws.
+    /// - Throws: `IPCError.Code.invalidName`; what ``Rendezvous/standard()`` throws.
     public init(
         _ name: String, of type: Payload.Type = Payload.self, in rendezvous: Rendezvous? = nil,
         access: AccessPolicy = AccessPolicy(), fields: TopicFields = .none
@@ -42,8 +43,8 @@ public struct Topic<Payload: SharedPayload>: Sendable {
 
     /// A publisher of this topic, with a log of its own. Subscribers can find it when this returns.
     ///
-    /// - Throws: ``IPCError/Code/outOfMemory``, ``IPCError/Code/limitReached``: all memory is had now; ``IPCError/Code/permissionDenied`` and
-    ///   what else making its door throws; ``IPCError/Code/invalidArgument`` for options that cannot be.
+    /// - Throws: `IPCError.Code.outOfMemory`, `IPCError.Code.limitReached`: all memory is had now; `IPCError.Code.permissionDenied` and
+    ///   what else making its door throws; `IPCError.Code.invalidArgument` for options that cannot be.
     public func publisher(_ options: PublisherOptions = PublisherOptions()) throws(IPCError) -> Publisher<Payload> {
         let fields = try fields.layout(alignment: MemoryLayout<Payload>.alignment)
         let stride = LogLayout.roundedUp(fields.payloadOffset + MemoryLayout<Payload>.size)
@@ -68,8 +69,8 @@ public struct Topic<Payload: SharedPayload>: Sendable {
     ///
     /// Blocking: until those publishers have answered, two seconds at most.
     ///
-    /// - Throws: ``IPCError/Code/wrongKind`` if all publishers that are there carry another type: the error names both;
-    ///   ``IPCError/Code/permissionDenied`` if none may be trusted, or none trusts this process.
+    /// - Throws: `IPCError.Code.wrongKind` if all publishers that are there carry another type: the error names both;
+    ///   `IPCError.Code.permissionDenied` if none may be trusted, or none trusts this process.
     @_disfavoredOverload
     public func subscriber(_ options: SubscriberOptions = SubscriberOptions()) throws(IPCError) -> Subscriber<Payload> {
         Subscriber(try InboxSet.open(PayloadDescription(of: Payload.self), name, rendezvous, access, options))

@@ -33,7 +33,7 @@ extension Subscriber {
 
     /// The next message or notice; blocks the thread until there is one, nil if the deadline came first.
     ///
-    /// - Throws: ``IPCError/Code/disconnected`` with ``SubscriberOptions/endsWithLastPublisher``.
+    /// - Throws: `IPCError.Code.disconnected` with ``SubscriberOptions/endsWithLastPublisher``.
     @_disfavoredOverload
     public func receiveEvent(until deadline: Deadline = .never) throws(IPCError) -> TopicEvent<Sample<Payload>>? {
         while true {

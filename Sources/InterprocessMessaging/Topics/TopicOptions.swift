@@ -12,7 +12,7 @@ public struct PublisherOptions: Sendable {
     public var maximumSubscribers = 64
     /// What a thread does while it waits for room.
     public var waiting = WaitStrategy.standard
-    /// A subscriber that holds this publisher up for so long is put out. Zero: at once; ``Swift/Duration`` of hours: practically never.
+    /// A subscriber that holds this publisher up for so long is put out. Zero: at once; `Duration` of hours: practically never.
     public var stallLimit = Duration.seconds(5)
 
     /// The defaults: 64 KiB, or eight messages of a large type; 64 subscribers; five seconds of patience.
@@ -54,7 +54,7 @@ public struct SubscriberOptions: Sendable {
     public var delivery: Delivery
     /// What a thread does while it waits for a message.
     public var waiting: WaitStrategy
-    /// Whether ``Subscriber/receive()`` fails with ``IPCError/Code/disconnected`` once there was a publisher and all are gone.
+    /// Whether ``Subscriber/receive()`` fails with `IPCError.Code.disconnected` once there was a publisher and all are gone.
     /// Otherwise it waits for the next to come.
     public var endsWithLastPublisher: Bool
 
