@@ -55,12 +55,13 @@ struct IPC: ParsableCommand {
               shm:/frames            POSIX shared memory; sysv-shm:0x2a
               sem:/gate              POSIX semaphore; sysv-sem:0x2a is a set
               file:/tmp/ledger       ordinary file: appended to, followed, locked
+              topic:camera/front     topic: many publishers, many subscribers, no copy
               pid:812                a process: seen, traced, sent signals
               signal:USR1            signals that the command itself is sent
 
             To try it, in two terminals:
-              ipc receive unix:@hello --listen
-              ipc send unix:@hello 'good morning'
+              ipc receive topic:hello
+              ipc send topic:hello 'good morning'
 
             Exit codes: 0 done, 1 failed, 2 partial view, 3 no such object, 4 would
             block or timed out, 5 permission denied, 6 exists already, 7 the other side

@@ -122,7 +122,7 @@ import Testing
         )
         #expect(
             try parsed(shown, "sorted(s['lossless'] for s in d[0]['publishers'][0]['subscribers'])") == "[False, True]")
-        // A log of a mebibyte and its header, a page for each subscriber; what it holds open is counted from outside.
+        // A log of a mebibyte and its header, a page for each subscriber.
         #expect(
             try parsed(shown, "d[0]['memoryBytes'] == (1 << 20) + 4096 + 2 * 4096, d[0]['descriptors']") == "(True, 6)")
         let text = try hall.ipc("show", "topic:a/b").text
@@ -130,7 +130,31 @@ import Testing
         #expect(text.contains("lossy"))
         #expect(try hall.ipc("list", "topic", "--filter", "subscribers > 2", "-n").text == "")
         #expect(try hall.ipc().text.contains("1 topic"))
+        #expect(text.contains("6 descriptors"))
         for reader in readers { reader.kill() }
+    }
+
+    /// What `show` says that a topic costs, counted from outside.
+    @Test(.requires("python3")) func aTopicCostsWhatIsSaid() throws {
+        let script = """
+            import os, sys
+            fds = [f'/proc/{sys.argv[1]}/fd/{n}' for n in os.listdir(f'/proc/{sys.argv[1]}/fd')]
+            logs = [f for f in fds if 'memfd:interprocess-topic' in os.readlink(f)]
+            print(len(fds), [os.stat(f).st_blocks * 512 for f in logs])
+            """
+        let publisher = try hall.start("send", "topic:cost", "--lines", "--wait-for", "0", "--capacity", "64K")
+        try hall.meet("cost", publishers: 1, subscribers: 0)
+        let alone = try Peer.python(script, ["\(publisher.processID)"]).finish().text.trimmed
+        let readers = [try hall.start("receive", "topic:cost"), try hall.start("receive", "topic:cost")]
+        try hall.meet("cost", publishers: 1, subscribers: 2)
+        let watched = try Peer.python(script, ["\(publisher.processID)"]).finish().text.trimmed
+        #expect(alone.hasSuffix(" [69632]"), "\(alone)")
+        #expect(watched.hasSuffix(" [69632]"), "\(watched)")
+        let count = { (text: String) in Int(text.prefix { $0.isNumber }) ?? 0 }
+        #expect(count(watched) == count(alone) + 4, "\(alone) \(watched)")
+        let shown = try hall.ipc("show", "topic:cost", "--json").text
+        #expect(try parsed(shown, "(d[0]['memoryBytes'], d[0]['descriptors'])") == "(\(69632 + 2 * 4096), 6)")
+        for peer in readers + [publisher] { peer.kill() }
     }
 
     @Test func whoDoesNotAnswerIsToldAndTheViewIsPartial() throws {

@@ -95,7 +95,7 @@ struct Failure: Error, CustomStringConvertible {
         case .wouldBlock, .timedOut: return 4
         case .permissionDenied: return 5
         case .alreadyExists: return 6
-        case .disconnected, .noPeer: return 7
+        case .disconnected, .noPeer, .evicted: return 7
         default: return 1
         }
     }
