@@ -84,7 +84,7 @@ struct BenchCommand: ParsableCommand {
         let processors = sysProcessors()
         let cases = plan(chosen.isEmpty ? BenchSubject.allCases : chosen, processors)
         let directory = FilePath("\(sysEnvironmentVariable("TMPDIR") ?? "/tmp")/ipc-bench-\(sysProcessID())")
-        try Cleaning.make(directory)
+        if cases.contains(where: { $0[0].subject == .topic }) { try Cleaning.make(directory) }
         try BenchWatch.start()
         let view = BenchView(json: json)
         view.begin("Two processes, \(processors.count) processor\(processors.count == 1 ? "" : "s")")
