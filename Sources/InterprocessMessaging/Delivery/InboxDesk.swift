@@ -12,7 +12,7 @@ package final class InboxDesk: ChannelGuest {
         /// Of those that have not left, to ring the bell that the owner sleeps on.
         var pages: [(link: PeerLink, page: RemotePage)] = []
         /// Tasks and threads of the owner that wait for anything at all: one may await a message, others publishers.
-        var waiters: [Waiter] = []
+        var waiters: [(waiter: Waiter, index: Int)] = []
         var hasSearched = false
     }
 
@@ -59,7 +59,7 @@ package final class InboxDesk: ChannelGuest {
 
     /// The mark first, then every bell that the owner may sleep on.
     private func change(_ body: (inout sending State) -> Void) {
-        let waiters = state.withLock { state -> [Waiter] in
+        let waiters = state.withLock { state -> [(waiter: Waiter, index: Int)] in
             body(&state)
             news.raise()
             for (_, page) in state.pages {
@@ -69,7 +69,7 @@ package final class InboxDesk: ChannelGuest {
             defer { state.waiters = [] }
             return state.waiters
         }
-        for waiter in waiters { waiter.fire(.ready(-1)) }
+        for (waiter, index) in waiters { waiter.fire(.ready(index)) }
     }
 
     // MARK: The owner's side
@@ -83,16 +83,16 @@ package final class InboxDesk: ChannelGuest {
         }
     }
 
-    /// Fires `waiter` when there is something to take; false: there is already.
-    func await(_ waiter: Waiter) -> Bool {
+    /// Fires `waiter` with `index` when there is something to take; false: there is already.
+    func await(_ waiter: Waiter, index: Int = -1) -> Bool {
         state.withLock { state in
             guard !news.isRaised else { return false }
-            state.waiters.append(waiter)
+            state.waiters.append((waiter, index))
             return true
         }
     }
 
     func forget(_ waiter: Waiter) {
-        state.withLock { state in state.waiters.removeAll { $0 === waiter } }
+        state.withLock { state in state.waiters.removeAll { $0.waiter === waiter } }
     }
 }

@@ -84,7 +84,7 @@ extension InboxSet {
     }
 
     /// Says on every page that this side sleeps; nil if it may not, since others cannot be made to see it.
-    private func announce(_ mode: WaitMode) -> [UInt32]? {
+    func announce(_ mode: WaitMode) -> [UInt32]? {
         var needsBarrier = false
         var expected: [UInt32] = []
         expected.reserveCapacity(inboxes.count)
@@ -102,7 +102,7 @@ extension InboxSet {
     }
 
     /// After the announcement: what came before it is seen here, what comes after it rings.
-    private var sees: Bool { inboxes.contains { $0.hasNext } || isAnythingNew }
+    var sees: Bool { inboxes.contains { $0.hasNext } || isAnythingNew }
 
     private func sleepOnAll(_ expected: [UInt32], _ local: UInt32, until deadline: Deadline) {
         var words = [desk.news.bell.futexWord(expected: local, isShared: false)]
@@ -150,7 +150,7 @@ extension InboxSet {
         return try conclude(try await TaskWait.end(of: waiter, until: deadline))
     }
 
-    private var alreadyAwaited: IPCError {
+    var alreadyAwaited: IPCError {
         IPCError(code: .busy, subject: subject, hint: "another task awaits this subscriber's next message")
     }
 
