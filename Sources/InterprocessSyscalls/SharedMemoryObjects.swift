@@ -145,3 +145,17 @@ package func sysNap(nanoseconds: UInt64) {
     // SAFETY: a local; the rest is not asked for.
     _ = unsafe nanosleep(&time, nil)
 }
+
+/// How many bytes of memory can be had without taking them from processes, swap included; nil if /proc does not say.
+package func sysAvailableMemoryBytes() -> Int? {
+    guard let bytes = try? sysReadFile("/proc/meminfo", limit: 1 << 16) else { return nil }
+    var kibibytes: Int?
+    for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
+        let words = line.split(separator: " ")
+        guard words.count >= 2, words[0] == "MemAvailable:" || words[0] == "SwapFree:", let count = Int(words[1]) else {
+            continue
+        }
+        kibibytes = (kibibytes ?? 0) + count
+    }
+    return kibibytes.map { $0 << 10 }
+}

@@ -35,6 +35,16 @@ enum MemoryReservation {
         }
     }
 
+    /// Memory without a file system has no limit but the machine's: beyond it the kernel would rather kill processes than say no.
+    ///
+    /// - Throws: ``IPCError/Code/outOfMemory`` if a large piece is more than what is to be had.
+    static func checkIsThere(_ byteCount: Int, _ subject: String) throws(IPCError) {
+        guard byteCount >= 64 << 20, let available = sysAvailableMemoryBytes(), byteCount > available else { return }
+        throw IPCError(
+            code: .outOfMemory, call: "fallocate", errno: .noMemory, subject: subject,
+            hint: "\(byteCount) bytes were asked for, and \(available) are available")
+    }
+
     private static func hint(_ error: Errno, _ descriptor: CInt, _ byteCount: Int) -> String {
         switch error {
         case .noSpace, .noMemory, .diskQuotaExceeded:

@@ -57,6 +57,7 @@ public struct SealedMemory: ~Copyable, MappableObject {
         if pages != .ordinary, byteCount > 0, byteCount <= Int.max - pageSize {
             size = (byteCount + pageSize - 1) / pageSize * pageSize
         }
+        try MemoryReservation.checkIsThere(size, subject)
         try MemoryReservation.reserve(made.rawValue, from: 0, byteCount: size, .reserved, subject)
         if let prepare {
             let region = try MappedRegion(made, byteCount: size, subject: subject)

@@ -33,6 +33,12 @@ package final class InboxDesk: ChannelGuest {
     package func accepted(
         _ welcome: Welcome, log: consuming OwnedDescriptor, page: consuming OwnedDescriptor, over link: PeerLink
     ) throws(IPCError) {
+        // An owner that never asks keeps so many logs, and not those of all who came and went.
+        guard state.withLock({ $0.arrivals.count < 1024 }) else {
+            throw IPCError(
+                code: .limitReached, subject: "topic", hint: "1024 publishers have come since the subscriber last asked"
+            )
+        }
         let log = try RemoteLog(adopting: log, regionBytes: welcome.regionBytes)
         let page = try RemotePage(adopting: page, stagger: welcome.stagger)
         let inbox = try Inbox(welcome, payload, log, page, link, isLossless: hello.isLossless)

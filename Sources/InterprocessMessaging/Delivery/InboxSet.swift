@@ -150,6 +150,8 @@ package final class InboxSet {
     static func release(_ core: Cell<InboxSetCore>, _ lent: Lent<InboxSet>) -> Bool {
         guard let taken = core.value.taken else { return true }
         core.value.taken = nil
+        // A forked child has neither the log nor the page.
+        guard _fastPath(core.value.alive.loadRelaxed() != 0) else { return true }
         let isIntact = taken.value.cursor.release()
         if _slowPath(taken.value.cursor.mustWakePublisher()) { lent.object.wakePublisher(taken) }
         if _slowPath(core.value.takesTurns) { lent.object.passTurn() }

@@ -15,6 +15,8 @@ package final class OutboxDesk: ChannelHost {
         var isJoined = false
         /// It fences after each release, so that this process need not make it.
         let isFenced: Bool
+        /// When, by CLOCK_MONOTONIC.
+        let entered = sysMonotonicNanoseconds()
     }
 
     private struct State {
@@ -214,8 +216,15 @@ package final class OutboxDesk: ChannelHost {
         }
     }
 
-    /// Puts out the reader that has held up the owner for too long.
-    func evict(_ index: Int) { roster.evict(index) }
+    /// Puts out the reader that has held up the owner for too long; when it was entered, if that was later.
+    func evict(_ index: Int, unlessEnteredAfter limit: UInt64) -> UInt64? {
+        state.withLock { state in
+            // The number may be another's by now.
+            if let entered = state.readers[index]?.entered, entered > limit { return entered }
+            roster.evict(index)
+            return nil
+        }
+    }
 
     /// Nobody is let in any more, and everybody learns that this is the end.
     package func close() {

@@ -77,7 +77,9 @@ extension SearchCore {
             guard let guest, !Task.isCancelled else { return .done(.gone) }
             do throws(IPCError) { try guest.accepted(welcome, log: log, page: page, over: link) } catch {
                 link.close()
-                return .done(.refused(link.peer, error))
+                // Want of descriptors or memory passes.
+                let isForNow = error.code == .limitReached || error.code == .outOfMemory
+                return .done(isForNow ? .unanswered(link.peer, error) : .refused(link.peer, error))
             }
             // If it cannot be said, the link has ended, and that is seen at once.
             _ = link.say(.ready)

@@ -98,7 +98,11 @@ extension PairPage {
 
 extension SharedBell {
     /// Sleeps while the bell says `expected`. Any way out is one.
+    ///
+    /// In a page that another process maps, no sleep is longer than a second: whoever can wait on a word can also move those who do to
+    /// another (FUTEX_REQUEUE), where no ring is heard.
     func sleep(expected: UInt32, until deadline: Deadline, isShared: Bool = true) {
+        let deadline = isShared ? min(deadline, .after(.seconds(1))) : deadline
         let limit = deadline == .never ? nil : deadline.monotonicNanoseconds
         // SAFETY: whoever made the bell keeps it mapped.
         try? unsafe sysFutexWait(

@@ -116,6 +116,7 @@ public struct BytePublisher: ~Copyable {
 
     @inlinable @inline(__always)
     func claim(_ byteCount: Int, until deadline: @autoclosure () -> Deadline) throws(IPCError) -> RecordPlace? {
+        precondition(byteCount >= 0, "a message has no less than 0 bytes")
         precondition(!core.value.isClaimed, "one claim of a publisher is open at a time")
         if _fastPath(core.value.alive.loadRelaxed() != 0), let place = core.value.log.claimPlace(byteCount: byteCount) {
             return cleared(place)

@@ -231,6 +231,8 @@ public struct Loan<Payload: SharedPayload>: ~Copyable {
     /// Makes the message visible to every subscriber, and wakes those who sleep.
     @inlinable @inline(__always)
     public consuming func send() {
+        // A forked child has neither the log nor readers.
+        guard _fastPath(core.value.alive.loadRelaxed() != 0) else { return }
         if _slowPath(core.value.fields.timestampOffset != 0) { lent.object.stamp(place) }
         core.value.log.commit()
         let sleeper = core.value.log.nextSleeper(from: 0)

@@ -52,6 +52,15 @@ struct TopicTests {
         }
     }
 
+    @Test("a log that is larger than the machine is an error of its maker, and kills nobody")
+    func tooLarge() throws {
+        #expect {
+            _ = try ByteTopic("large", in: Rendezvous(directory: scratch.directory)).publisher(
+                PublisherOptions(capacityBytes: 1 << 39)
+            ).subscriberCount
+        } throws: { ($0 as? IPCError)?.code == .outOfMemory }
+    }
+
     @Test("the end of a publisher is told after what it sent")
     func ends() throws {
         let topic = try topic(Count.self)
