@@ -34,9 +34,10 @@ package final class Inbox: @unchecked Sendable {
 
     init(
         _ welcome: Welcome, _ payload: PayloadDescription, _ log: RemoteLog, _ page: RemotePage, _ link: PeerLink,
-        isLossless: Bool
+        isLossless: Bool, isFenced: Bool
     ) throws(IPCError) {
-        let hasBarrier = ProcessBarrier.isAvailable
+        // As this side asked for, which it does if the barriers of others do not reach it.
+        let isFenced = welcome.publisherIsFenced || isFenced
         guard
             let fields = FieldLayout(
                 bits: welcome.fields, userHeaderBytes: welcome.userHeaderBytes,
@@ -53,14 +54,13 @@ package final class Inbox: @unchecked Sendable {
         guard
             let cursor = log.makeCursor(
                 page.page, isLossless: isLossless, position: welcome.position, sequence: welcome.sequence,
-                // Its barriers do not reach a process that could not register.
-                isFenced: welcome.publisherIsFenced || !hasBarrier)
+                isFenced: isFenced)
         else { throw Self.unfit("position \(welcome.position) is within a record") }
         self.log = log
         self.page = page
         self.link = link
         self.fields = fields
-        isFenced = welcome.publisherIsFenced || !hasBarrier
+        self.isFenced = isFenced
         identity = TopicPeer(link.peer)
         firstSequence = welcome.sequence
         let words = page.page

@@ -41,7 +41,8 @@ package final class InboxDesk: ChannelGuest {
         }
         let log = try RemoteLog(adopting: log, regionBytes: welcome.regionBytes)
         let page = try RemotePage(adopting: page, stagger: welcome.stagger)
-        let inbox = try Inbox(welcome, payload, log, page, link, isLossless: hello.isLossless)
+        let inbox = try Inbox(
+            welcome, payload, log, page, link, isLossless: hello.isLossless, isFenced: hello.needsFences)
         change { state in
             state.arrivals.append(inbox)
             state.pages.append((link, page))

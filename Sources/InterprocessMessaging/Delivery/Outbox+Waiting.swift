@@ -17,7 +17,8 @@ extension Outbox {
             let limit = spinDeadline ?? strategy.spinNanoseconds.map { now &+ $0 } ?? .max
             spinDeadline = limit
             if now < limit {
-                sysSpinPause()
+                // Each look takes the line of what is released from the reader: not too often.
+                for _ in 0..<32 { sysSpinPause() }
                 continue
             }
             try sleep(for: index, need, until: min(deadline, stallDeadline))

@@ -78,7 +78,8 @@ public struct SubscriberOptions: Sendable {
             }
         return Hello(
             purpose: .subscribe, payload: payload, isLossless: delivery == .lossless, history: history,
-            needsFences: !ProcessBarrier.isAvailable)
+            // Who sleeps at once sleeps often: a fence in each commit costs less than a barrier before each sleep.
+            needsFences: !ProcessBarrier.isAvailable || waiting == .blocking)
     }
 }
 
