@@ -23,6 +23,8 @@ def arguments():
     parser.add_argument("--only", action="append", metavar="WORKLOAD|SUBJECT", help="and C beside it; may be repeated")
     parser.add_argument("--repetitions", type=int, metavar="N", help="11 if nothing is said, 2 with --quick")
     parser.add_argument("--milliseconds", type=int, metavar="T", help="of one turn: 120, or 20 with --quick")
+    parser.add_argument("--first", action="store_true",
+                        help="as root: before other work of the machine, where others build or test at the same time")
     parser.add_argument("--install", action="store_true", help="apt-get install what the peers need")
     return parser.parse_args()
 
@@ -65,6 +67,7 @@ def main():
     load, began = os.getloadavg()[0], time.monotonic()
     print(f"Linux {platform.release()}, {cpu_name()}, {len(os.sched_getaffinity(0))} CPUs, load {load:.1f} at the start")
     print(f"{repetitions} repetitions, {milliseconds} ms a turn, subjects in turns")
+    running.GO_FIRST = options.first
     roudi = running.Roudi("iceoryx" in programs)
     try:
         if roudi.process and not roudi.is_ready:
@@ -86,8 +89,12 @@ def main():
             json.dump(table, file, indent=1)
             file.write("\n")
     if options.svg:
-        command = "Benchmarks/compare" + (" --quick" if options.quick else "")
+        words = [f"--{name}" for name in ("quick", "first") if getattr(options, name)]
+        words += [f"--{name} {getattr(options, name)}" for name in ("repetitions", "milliseconds") if getattr(options, name)]
+        command = " ".join(["Benchmarks/compare", *words])
         plotting.write(options.svg, table, f"{command}, {time.strftime('%Y-%m-%d', time.gmtime())}, {cpu_name()}")
+    failed = [entry for entry in table if entry["subject"] in ("c", "interprocess") and entry["median"] is None]
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":

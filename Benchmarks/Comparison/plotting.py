@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 from reporting import find, human, size
 from subjects import SUBJECTS, TITLES, Row
 
-WIDTH, NAMES, BAR, GAP = 860, 215, 13, 5
+WIDTH, NAMES, BAR, GAP = 860, 230, 13, 5
 PANELS = [
     ("One way, 64 B, polling: shorter is better", [Row("latency", 64, "busy")]),
     ("One way, 64 KiB, polling: shorter is better", [Row("latency", 65536, "busy")]),

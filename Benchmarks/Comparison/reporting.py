@@ -24,6 +24,7 @@ def summarize(rows, done):
                     "median": statistics.median(one["median"] for one in kept), "unit": kept[0]["unit"],
                     "p99": statistics.median(one["p99"] for one in kept), "repetitions": len(kept),
                     "best": (max if is_rate else min)(one["median"] for one in kept), "distance": chosen}
+                entry |= {key: round(kept[-1][key], 1) for key in kept[-1] if key.startswith(("publisher", "subscriber"))}
                 figures[name] = entry
             elif done.failures[row, name]:
                 entry |= {"median": None, "unit": None, "p99": None, "repetitions": 0}
@@ -57,12 +58,19 @@ HEADINGS = {
     "handover": "Handed over, the payload not touched",
     "stream": "A lossless stream, filled and checked",
     "fanout": "To several subscribers, at the slowest of them",
+    "startup": "A thousand topics, for each: a publisher and a subscriber in one process",
 }
 
 
 def print_table(table, write):
     heading, group = None, None
     for entry in table:
+        if entry["workload"] == "startup" and entry["median"]:
+            write(f"\n{HEADINGS['startup']}")
+            for who in ("publisher", "subscriber"):
+                write(f"{who:>12}  {entry[who + 'Nanoseconds'] / 1000:.0f} µs, {entry[who + 'Bytes'] / 1024:.1f} KiB, "
+                      f"{entry[who + 'Descriptors']:.0f} descriptors")
+            continue
         if entry["workload"] != heading:
             heading = entry["workload"]
             write(f"\n{HEADINGS[heading]}")

@@ -70,6 +70,7 @@ def rows():
     for count in (1, 4, 16):
         yield Row("fanout", 64, "busy", count, subjects=POLLING)
         yield Row("fanout", 64, "blocking", count, subjects=OURS + ("zeromq", "nng", "multiprocessing"))
+    yield Row("startup", 64, "blocking", subjects=("interprocess",))
 
 
 # What the project wants of itself: (what, row, compared with, at most or at least, factor).

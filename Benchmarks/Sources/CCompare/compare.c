@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "compare.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,6 +49,35 @@ void compare_unsupported(const char *why) {
     printf("{\"unsupported\":\"%s\"}\n", why);
     fflush(stdout);
     _exit(0);
+}
+
+uint64_t compare_memory(void) {
+    char line[128];
+    unsigned long long kibibytes = 0;
+    FILE *file = fopen("/proc/self/smaps_rollup", "re");
+    if (!file) return 0;
+    while (fgets(line, sizeof line, file))
+        if (sscanf(line, "Pss: %llu", &kibibytes) == 1) break;
+    fclose(file);
+    return kibibytes * 1024;
+}
+
+uint64_t compare_descriptors(void) {
+    uint64_t count = 0;
+    DIR *directory = opendir("/proc/self/fd");
+    if (!directory) return 0;
+    while (readdir(directory)) count += 1;
+    closedir(directory);
+    return count;
+}
+
+void compare_raise_descriptors(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
+    const struct rlimit more = {65536, limit.rlim_max < 65536 ? 65536 : limit.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &more) == 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 void *compare_shared(size_t bytes) {

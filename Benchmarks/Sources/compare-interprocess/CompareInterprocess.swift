@@ -10,7 +10,7 @@ enum CompareInterprocess {
         let run = UnsafeMutablePointer<compare>.allocate(capacity: 1)
         compare_begin(run, CommandLine.argc, CommandLine.unsafeArgv)
         do throws(IPCError) {
-            try measure(run)
+            if String(cString: run.pointee.workload) == "startup" { try StartUp.measure(run) } else { try measure(run) }
         } catch {
             print(error)
             compare_failed("topics")

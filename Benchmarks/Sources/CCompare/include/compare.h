@@ -74,6 +74,11 @@ uint64_t compare_now(void);
 double compare_clock_cost(void);
 /// Lets another process run.
 void compare_yield(void);
+/// The process's share of memory (PSS) in bytes, and how many descriptors it has open.
+uint64_t compare_memory(void);
+uint64_t compare_descriptors(void);
+/// As many descriptors as the system lets this process have.
+void compare_raise_descriptors(void);
 /// So many bytes of a memfd that children inherit, filled with zeros; never given back.
 void *compare_shared(size_t bytes);
 /// Private memory that begins at a page; never given back.
