@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Interprocess
 import InterprocessMessaging
+import InterprocessSyscalls
 import SystemPackage
 
 /// The other process of the tests of messaging: publishes or subscribes proofs until it has done so many, or is killed.
@@ -8,7 +9,7 @@ import SystemPackage
 ///     messaging-peer publish DIRECTORY typed|bytes id=7 count=1000 waiting=blocking subscribers=1 note=FILE
 ///     messaging-peer subscribe DIRECTORY typed|bytes delivery=lossy style=copy count=1000
 ///
-/// It says `open`, and `first` with the first message; at the end a line for each sender. What is torn, lost, duplicated or out of order
+/// `kill=N` kills it in place of the library's system call number N, `record` counts them: debug builds only. It says `open`, and `first` with the first message; at the end a line for each sender. What is torn, lost, duplicated or out of order
 /// ends it with a line that begins with `VIOLATION`.
 @main
 struct MessagingPeer {
@@ -28,11 +29,15 @@ struct MessagingPeer {
             options[parts[0]] = parts.count > 1 ? parts[1] : ""
         }
         let peer = MessagingPeer(kind: kind, directory: words[2], options: options)
+        // In place of this call of the library, counted over all threads.
+        if let number = options["kill"].flatMap({ Int($0) }) { Faults.kill(number: number) }
+        if options["record"] != nil { Faults.startRecording() }
         do {
             if words[1] == "publish" { try await peer.publish() } else { try await peer.subscribe() }
         } catch {
             say(error is Violation ? "VIOLATION \(error)" : "error \(error)")
         }
+        if options["record"] != nil { say("calls \(Faults.stopRecording().count)") }
     }
 
     static func say(_ line: String) { _ = try? FileDescriptor.standardOutput.writeAll(Array((line + "\n").utf8)) }
