@@ -87,7 +87,7 @@ package final class Outbox {
 
     /// One look; puts out whoever has stalled for too long.
     func attempt(_ need: Need) throws(IPCError) -> Attempt {
-        guard core.value.alive.loadRelaxed() != 0 else { throw ForkGuard.failure(subject) }
+        try checkProcess()
         while true {
             let room =
                 switch need {
@@ -113,6 +113,11 @@ package final class Outbox {
                 }
             }
         }
+    }
+
+    /// In a forked child nobody would ever end a wait.
+    func checkProcess() throws(IPCError) {
+        guard core.value.alive.loadRelaxed() != 0 else { throw ForkGuard.failure(subject) }
     }
 
     /// When the reader that holds up the open claim is put out.

@@ -35,7 +35,7 @@ package final class OutboxDesk: ChannelHost {
     package let fields: FieldLayout
     package let isFenced: Bool
     private let roster: ReaderRoster
-    private let shelf: PageShelf
+    let shelf: PageShelf
     private let state: Mutex<State>
 
     package init(

@@ -29,6 +29,29 @@ enum Meeting {
             endsWithLastPublisher: options.endsWithLastPublisher)
     }
 
+    static func byteOutbox(
+        capacityBytes: Int = 4096, waiting: WaitStrategy = .blocking, stallLimit: Duration = .seconds(5)
+    ) throws -> Outbox {
+        let fields = try TopicFields.none.layout(alignment: 16)
+        let layout = LogLayout(variableCapacity: capacityBytes, payloadOffset: fields.payloadOffset)!
+        return try Outbox(
+            layout, fields: fields, payload: .bytes, subject: "topic:test", maximumReaders: 16, strategy: waiting,
+            stallLimit: stallLimit)
+    }
+
+    static func byteInboxes(_ options: SubscriberOptions = SubscriberOptions(waiting: .blocking)) throws -> InboxSet {
+        try InboxSet(
+            options.hello(.bytes), subject: "topic:test", strategy: options.waiting,
+            endsWithLastPublisher: options.endsWithLastPublisher)
+    }
+
+    /// A log's words for a thread that lies.
+    struct Words: @unchecked Sendable {
+        private let base: UnsafeMutableRawPointer
+        init(_ region: borrowing MappedRegion) { base = region.base }
+        func store(_ word: UInt64, at offset: Int) { SharedWord(base + offset).storeRelease(word) }
+    }
+
     /// Both ends of the connection.
     struct Ends {
         let publisher: PeerLink
