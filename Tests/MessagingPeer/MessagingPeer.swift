@@ -67,15 +67,25 @@ struct MessagingPeer {
         }
         for round in 0..<number("count", .max) {
             if options["style"] == "async" {
-                try await sender.send(round, until: .after(.seconds(20)))
+                try await sender.awaitSend(round, until: .after(.seconds(20)))
             } else if try !sender.send(round, until: .after(.seconds(20))) {
                 throw Violation("no room for 20 s")
             }
             note?.store(round + 1)
+            if round == 0 { try forkIfAsked() }
             if round == 0 { Self.say("first") }
         }
         Self.say("sent \(number("count", .max))")
         if options["stay"] != nil { try? await Task.sleep(for: .seconds(600)) }
+    }
+
+    /// A child that does nothing for a while and outlives its parent.
+    private func forkIfAsked() throws {
+        guard options["fork"] != nil else { return }
+        _ = try TestSyscalls.forkChild {
+            TestSyscalls.sleep(nanoseconds: 4_000_000_000)
+            return 0
+        }
     }
 
     // MARK: Subscribing
@@ -104,6 +114,7 @@ struct MessagingPeer {
             case "copy": stamp = try receiver.copyNext()
             case "hold":
                 stamp = try receiver.hold {
+                    try? forkIfAsked()
                     Self.say("holds")
                     _ = try? PrivateSemaphore(initialValue: 0).wait(until: .after(.seconds(600)))
                 }

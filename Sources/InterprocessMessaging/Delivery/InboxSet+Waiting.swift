@@ -142,7 +142,11 @@ extension InboxSet {
             seen.append((bell, try bell.descriptor.generation(.readable)))
         }
         defer { for inbox in inboxes { inbox.leaveSleep() } }
-        guard announce(.datagram) != nil, !sees else { return true }
+        guard announce(.datagram) != nil, !sees else {
+            // As in the other wait: whoever is always about to take one can still be cancelled.
+            if Task.isCancelled { throw cancelled }
+            return true
+        }
         defer { for (bell, _) in seen { bell.descriptor.disarm(waiter) } }
         for (index, (bell, generation)) in seen.enumerated() {
             try bell.descriptor.arm(waiter, index: index, .readable, after: generation)
@@ -158,11 +162,13 @@ extension InboxSet {
         switch wakeup {
         case .ready: return true
         case .timedOut: return false
-        case .cancelled:
-            throw IPCError(
-                code: .cancelled, subject: subject, hint: "the waiting task was cancelled; nothing was taken")
+        case .cancelled: throw cancelled
         // The link's end is told by the attendant as well, and looked at by who takes.
         case .failed: return true
         }
+    }
+
+    private var cancelled: IPCError {
+        IPCError(code: .cancelled, subject: subject, hint: "the waiting task was cancelled; nothing was taken")
     }
 }

@@ -43,7 +43,8 @@ extension InboxSetCore {
     /// Returns whether the next message may be there.
     @usableFromInline @inline(never)
     package mutating func spinBriefly() -> Bool {
-        guard spins, !takesTurns, let current else { return false }
+        // A forked child has the cursor, and not the memory that it would look at.
+        guard spins, !takesTurns, alive.loadRelaxed() != 0, let current else { return false }
         // A reader that has caught up with a stream lets it get ahead a little: each look at the record that is being written takes
         // its line from the writer.
         let next = current.value.cursor.nextSequence

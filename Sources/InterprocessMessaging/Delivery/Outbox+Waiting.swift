@@ -87,6 +87,8 @@ extension Outbox {
         let waiter = Waiter()
         guard let (reader, page) = desk.beginWaiting(for: index, waiter) else { return }
         defer { desk.endWaiting() }
+        // Bells that rang for waits that ended otherwise: a full socket would swallow the next.
+        reader.link.drain()
         let seen = try reader.link.socket.awaitable.generation(.readable)
         var side = SleepingSide(
             count: page.waits, bell: page.spaceBell, mode: page.waitMode, start: .random(in: 0...(.max)))
@@ -106,6 +108,7 @@ extension Outbox {
 
     /// Blocks the thread until `count` readers have joined; false if the deadline came first.
     package func waitForReaders(_ count: Int, until deadline: Deadline) throws(IPCError) -> Bool {
+        try checkProcess()
         while let waiter = desk.watch(untilReaders: count) {
             defer { desk.unwatch(waiter) }
             if case .timedOut = try TaskWait.blockingEnd(of: waiter, until: deadline) {
@@ -117,6 +120,7 @@ extension Outbox {
 
     /// Suspends the task until `count` readers have joined; false if the deadline came first.
     package func waitForReaders(_ count: Int, until deadline: Deadline) async throws(IPCError) -> Bool {
+        try checkProcess()
         while let waiter = desk.watch(untilReaders: count) {
             defer { desk.unwatch(waiter) }
             switch try await TaskWait.end(of: waiter, until: deadline) {

@@ -55,6 +55,8 @@ struct Chance: RandomNumberGenerator {
         print("\(test): INTERPROCESS_SEED=\(state)")
     }
 
+    init(state: UInt64) { self.state = state }
+
     mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var word = state
