@@ -53,7 +53,7 @@ struct ExhaustionTests {
             let inboxes = try Meeting.inboxes(Proof.self)
             let outboxes = try (0..<2).map { _ in try Meeting.outbox(Proof.self, capacity: 8) }
             for outbox in outboxes { try Meeting.introduce(outbox.desk, inboxes.desk) }
-            for number in 0..<400 { Faults.fail(call, number: number * 2, with: Errno(rawValue: raw)) }
+            for number in 0..<100 { Faults.fail(call, number: number * 2, with: Errno(rawValue: raw)) }
             let outcome = try Meeting.onThread(outboxes) { outboxes in
                 let senders = outboxes.enumerated().map { TypedSender(Publisher<Proof>($1), UInt64($0)) }
                 for number in 0..<60 as Range<UInt64> {

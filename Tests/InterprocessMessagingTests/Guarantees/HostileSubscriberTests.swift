@@ -70,7 +70,7 @@ struct HostileSubscriberTests {
         let publisher = Publisher<Proof>(outbox)
         var number: UInt64 = 0
         for _ in Rounds(1) {
-            let end = Deadline.after(.seconds(1))
+            let end = Deadline.after(.milliseconds(500))
             while !end.hasPassed {
                 #expect(try publisher.send(copying: Proof(1, number), until: .after(.seconds(10))))
                 number += 1
@@ -93,7 +93,7 @@ struct HostileSubscriberTests {
         let publisher = Publisher<Proof>(outbox)
         var number: UInt64 = 0
         for _ in Rounds(1) {
-            let end = Deadline.after(.seconds(1))
+            let end = Deadline.after(.milliseconds(500))
             while !end.hasPassed {
                 try await publisher.send(copying: Proof(1, number), until: .after(.seconds(10)))
                 number += 1

@@ -91,7 +91,7 @@ struct LyingLogTests {
         var ledger = Ledger(isLossless: reading == .lossless)
         var (sent, strange): (UInt64, Int) = (0, 0)
         var liars = 0
-        for _ in Rounds(60) {
+        for _ in Rounds(20) {
             let liar = try Liar(inboxes, bytes: bytes, Chance(state: chance.next()))
             liars += 1
             let stop = Flag()
