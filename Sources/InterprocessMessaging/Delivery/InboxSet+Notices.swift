@@ -17,13 +17,4 @@ extension InboxSet {
         if case .putOut = notice { eviction = nil }
         return notice
     }
-
-    /// Suspends the task until there may be something; false if the deadline came first or nobody is left to wait for.
-    ///
-    /// - Throws: `IPCError.Code.timedOut` after the deadline.
-    func waitOrEnd(until deadline: Deadline) async throws(IPCError) -> Bool {
-        if isAtEnd { return false }
-        guard try await wait(until: deadline) else { throw IPCError(.timedOut, "receive", subject) }
-        return true
-    }
 }

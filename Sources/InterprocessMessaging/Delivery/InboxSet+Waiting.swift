@@ -154,6 +154,15 @@ extension InboxSet {
         return try conclude(try await TaskWait.end(of: waiter, until: deadline))
     }
 
+    /// Suspends the task until there may be something; false if nobody is left to wait for.
+    ///
+    /// - Throws: `IPCError.Code.timedOut` after the deadline.
+    func awaitMore(until deadline: Deadline) async throws(IPCError) -> Bool {
+        if isAtEnd { return false }
+        guard try await wait(until: deadline) else { throw IPCError(.timedOut, "receive", subject) }
+        return true
+    }
+
     var alreadyAwaited: IPCError {
         IPCError(code: .busy, subject: subject, hint: "another task awaits this subscriber's next message")
     }

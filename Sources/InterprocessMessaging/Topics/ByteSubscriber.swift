@@ -48,10 +48,7 @@ public struct ByteSubscriber: ~Copyable {
         while true {
             try inboxes.checkUnused()
             if let sample = try tryReceive() { return sample }
-            if inboxes.isAtEnd { return nil }
-            guard try await inboxes.wait(until: deadline) else {
-                throw IPCError(.timedOut, "receive", inboxes.subject)
-            }
+            guard try await inboxes.awaitMore(until: deadline) else { return nil }
         }
     }
 
@@ -91,10 +88,7 @@ public struct ByteSubscriber: ~Copyable {
         while true {
             try inboxes.checkUnused()
             if let bytes = try tryReceiveBytes() { return bytes }
-            if inboxes.isAtEnd { return nil }
-            guard try await inboxes.wait(until: deadline) else {
-                throw IPCError(.timedOut, "receive", inboxes.subject)
-            }
+            guard try await inboxes.awaitMore(until: deadline) else { return nil }
         }
     }
 }

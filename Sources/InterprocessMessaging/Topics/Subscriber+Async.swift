@@ -14,10 +14,7 @@ extension Subscriber {
         while true {
             try inboxes.checkUnused()
             if let sample = try tryReceive() { return sample }
-            if inboxes.isAtEnd { return nil }
-            guard try await inboxes.wait(until: deadline) else {
-                throw IPCError(.timedOut, "receive", inboxes.subject)
-            }
+            guard try await inboxes.awaitMore(until: deadline) else { return nil }
         }
     }
 
@@ -26,10 +23,7 @@ extension Subscriber {
         while true {
             try inboxes.checkUnused()
             if let value = try tryReceiveValue() { return value }
-            if inboxes.isAtEnd { return nil }
-            guard try await inboxes.wait(until: deadline) else {
-                throw IPCError(.timedOut, "receive", inboxes.subject)
-            }
+            guard try await inboxes.awaitMore(until: deadline) else { return nil }
         }
     }
 

@@ -47,7 +47,7 @@ extension Subscriber {
         while true {
             try inboxes.checkUnused()
             if let event = try tryReceiveEvent() { return event }
-            guard try await inboxes.waitOrEnd(until: deadline) else { return nil }
+            guard try await inboxes.awaitMore(until: deadline) else { return nil }
         }
     }
 }
@@ -74,7 +74,7 @@ extension ByteSubscriber {
         while true {
             try inboxes.checkUnused()
             if let event = try tryReceiveEvent() { return event }
-            guard try await inboxes.waitOrEnd(until: deadline) else { return nil }
+            guard try await inboxes.awaitMore(until: deadline) else { return nil }
         }
     }
 }
@@ -100,7 +100,7 @@ extension CodableSubscriber {
         while true {
             try bytes.inboxes.checkUnused()
             if let event = try tryReceiveEvent() { return event }
-            guard try await bytes.inboxes.waitOrEnd(until: deadline) else { return nil }
+            guard try await bytes.inboxes.awaitMore(until: deadline) else { return nil }
         }
     }
 }
